@@ -1,0 +1,104 @@
+"""What a pipeline's source files declare, as frozen records: declaring runs no query."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
+
+from dlt_stub.errors import Origin
+
+Query = Callable[[], DataFrame]
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class DatasetKind(StrEnum):
+    """What a dataset is declared as; ``TABLE`` becomes one of the other two when it is resolved."""
+
+    TABLE = "TABLE"  # @dlt.table: a streaming query makes it a streaming table
+    STREAMING_TABLE = "STREAMING_TABLE"
+    MATERIALIZED_VIEW = "MATERIALIZED_VIEW"
+    VIEW = "VIEW"  # temporary: seen inside the pipeline only
+
+
+class Action(StrEnum):
+    """What happens to a row that does not meet an expectation."""
+
+    WARN = "WARN"
+    DROP = "DROP"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """One rule of a dataset: ``constraint`` is a SQL boolean over its columns."""
+
+    name: str
+    constraint: str
+    action: Action
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A table or view; its rows come from the flows that name it as their target."""
+
+    name: str
+    kind: DatasetKind
+    origin: Origin
+    comment: str | None = None
+    schema: StructType | str | None = None
+    table_properties: Mapping[str, str] = NOTHING
+    partition_columns: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    path: str | None = None
+    expectations: tuple[Expectation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendFlow:
+    """A query whose rows go into ``target``: appended when streaming, else the whole content."""
+
+    name: str
+    target: str
+    query: Query
+    origin: Origin
+    once: bool = False
+    spark_conf: Mapping[str, str] = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoCdcFlow:
+    """A stream of changes applied to ``target`` (``apply_changes``).
+
+    ``sequence_by``, ``apply_as_deletes``, ``apply_as_truncates`` and ``where`` are SQL text; a
+    ``col()`` or ``struct()`` given by the user has been turned into SQL text when declared.
+    """
+
+    name: str
+    target: str
+    source: str
+    keys: tuple[str, ...]
+    sequence_by: str
+    origin: Origin
+    where: str | None = None
+    ignore_null_updates: bool = False
+    apply_as_deletes: str | None = None
+    apply_as_truncates: str | None = None
+    column_list: tuple[str, ...] | None = None
+    except_column_list: tuple[str, ...] | None = None
+    scd_type: int = 1
+
+
+Flow = AppendFlow | AutoCdcFlow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declarations:
+    """Everything the source files of one pipeline declare, in the order they do."""
+
+    datasets: tuple[Dataset, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    notes: tuple[str, ...] = field(default=())
