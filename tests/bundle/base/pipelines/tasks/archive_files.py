@@ -1,0 +1,1 @@
+"""A task: read by the bundle reader as a file name only."""
