@@ -7,9 +7,13 @@
     ``registry/<catalog>/<schema>/*.json``   what each table is, one file a table
     ``pipelines/<id>/``                      event log, lock and one folder for each flow
     ``jobs/<key>/``                          runs, lock and trigger state
+
+``$XDG_CACHE_HOME/dlt_stub/`` (else ``~/.cache/dlt_stub/``) is shared by every workspace and may be
+deleted at any time: ``jars/<version>/`` holds Delta's jars, ``java/`` small ``java`` scripts.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -81,6 +85,12 @@ class WorkspacePaths:
         """Return the ``/Volumes/...`` name of a local path, or ``path`` if it has none."""
         prefix = f"{self.volumes}/"
         return VOLUMES + path[len(prefix) :] if path.startswith(prefix) else path
+
+
+def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of what can be fetched or made again, which need not exist yet."""
+    base = (os.environ if environ is None else environ).get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "dlt_stub"
 
 
 def segment(name: str) -> str:

@@ -1,13 +1,32 @@
-"""The only place that starts a Spark session."""
+"""The only place that starts a Spark session.
 
+The settings come in groups: what serverless compute documents (so that local rows equal deployed
+rows), what makes small local runs quick, and what Delta needs. Nothing is left in the working
+folder.
+"""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from dlt_stub.engine.jars import delta_jars
+from dlt_stub.engine.java import find_java, spark_java_home
+from dlt_stub.errors import SetupError
+
+# Source: docs "Set Spark configuration properties on Databricks", the list for serverless notebooks
+# and jobs, checked 2026-11-24. Its other two do not change rows: shuffle partitions are "auto"
+# there, and spark.databricks.execution.timeout bounds notebook queries only.
 SERVERLESS_DEFAULTS = {
     "spark.sql.ansi.enabled": "true",
-    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.session.timeZone": "Etc/UTC",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    "spark.sql.files.maxPartitionBytes": "134217728b",
 }
 FAST_AND_LOCAL = {
     "spark.ui.enabled": "false",
@@ -15,22 +34,92 @@ FAST_AND_LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
-    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.databricks.delta.snapshotPartitions": "1",  # 50 tasks for each snapshot otherwise
     "spark.sql.streaming.metricsEnabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    "spark.sql.catalogImplementation": "in-memory",  # no metastore_db, no derby.log
 }
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+JAVA_OPTIONS = ("-XX:+UseParallelGC",)
+MORE_JAVA_OPTIONS = "DLT_STUB_JAVA_OPTIONS"  # appended to ours, so it wins
+_LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
 
-def start_session(*, jars: list[Path], warehouse: Path, master: str = "local[2]") -> SparkSession:
-    """Start a Spark session with Delta, or return the one this process has."""
+def start_session(
+    *,
+    jars: Sequence[Path] | None = None,
+    warehouse: Path | None = None,
+    master: str = "local[*]",
+    settings: Mapping[str, str] | None = None,
+) -> SparkSession:
+    """Start a Spark session with Delta, or return the one this process has.
+
+    Java and Delta's jars are found (the jars fetched, the first time) unless ``jars`` is given.
+    ``settings`` win over ours. A session already there keeps its own settings but for those of
+    serverless, which decide what rows come out.
+
+    Raises:
+        SetupError: no Java, no jars, no disk, or a session already there that has no Delta.
+    """
+    if (running := _running_session()) is not None:
+        return _adopt(running)
+    java_home = spark_java_home(find_java())
+    paths = delta_jars() if jars is None else tuple(jars)
+    os.environ["JAVA_HOME"] = str(java_home)  # pyspark's launcher reads both from here
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    conf = {
+        **SERVERLESS_DEFAULTS,
+        **FAST_AND_LOCAL,
+        **DELTA,
+        "spark.jars": ",".join(str(path) for path in paths),
+        "spark.sql.warehouse.dir": str(warehouse or _passing_folder()),
+        "spark.driver.memory": f"{driver_memory_mb()}m",
+        "spark.driver.extraJavaOptions": " ".join(_java_options()),
+        **(settings or {}),
+    }
     builder = SparkSession.builder.master(master).appName("dlt_stub")
-    for settings in (SERVERLESS_DEFAULTS, FAST_AND_LOCAL, DELTA):
-        for key, value in settings.items():
-            builder = builder.config(key, value)
-    builder = builder.config("spark.jars", ",".join(str(jar) for jar in jars))
-    builder = builder.config("spark.sql.warehouse.dir", str(warehouse))
-    return builder.getOrCreate()
+    return builder.config(map=conf).getOrCreate()
+
+
+def driver_memory_mb() -> int:
+    """Return the heap Spark gets: a quarter of the machine's memory, between 1 and 4 GiB."""
+    if os.name == "nt":
+        return 2048
+    machine_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return max(1024, min(4096, machine_mb // 4))
+
+
+def _java_options() -> tuple[str, ...]:
+    return (
+        *JAVA_OPTIONS,
+        f"-Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
+        *os.environ.get(MORE_JAVA_OPTIONS, "").split(),
+    )
+
+
+def _running_session() -> SparkSession | None:
+    session = SparkSession.getActiveSession()
+    if session is None or session.sparkContext._jsc is None:  # the public API cannot say "stopped"
+        return None
+    return session
+
+
+def _adopt(session: SparkSession) -> SparkSession:
+    if "DeltaSparkSessionExtension" not in session.conf.get("spark.sql.extensions", ""):
+        raise SetupError(
+            "this process already has a Spark session, and it has no Delta",
+            hint="start it with spark.sql.extensions=" + DELTA["spark.sql.extensions"],
+        )
+    for key, value in SERVERLESS_DEFAULTS.items():
+        session.conf.set(key, value)
+    return session
+
+
+def _passing_folder() -> Path:
+    """Return a new folder that goes when this process ends: our in-memory catalog forgets too."""
+    folder = tempfile.mkdtemp(prefix="dlt_stub-warehouse-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
