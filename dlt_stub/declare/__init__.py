@@ -1,0 +1,1 @@
+"""Declarations: what source files say, recorded without running a query."""

@@ -1,0 +1,134 @@
+"""Where declarations go while the source files of one pipeline run."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+
+from dlt_stub.declare.records import Dataset, Declarations, Expectation, Flow
+from dlt_stub.errors import DefinitionError, Origin
+
+_PACKAGE = Path(__file__).parents[1].as_posix()
+
+
+class Registry:
+    """Collects datasets and flows in the order they are declared; refuses doubled names."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root
+        self._datasets: dict[str, Dataset] = {}
+        self._flows: dict[str, Flow] = {}
+        self._notes: list[str] = []
+
+    def add_dataset(self, dataset: Dataset) -> None:
+        """Record ``dataset``.
+
+        Raises:
+            DefinitionError: a dataset of that name is declared already.
+        """
+        known = self._datasets.get(dataset.name)
+        if known:
+            raise DefinitionError(
+                f"dataset '{dataset.name}' is defined twice, first at {known.origin}",
+                origin=dataset.origin,
+                hint="give one of the two another name=",
+            )
+        self._datasets[dataset.name] = dataset
+
+    def add_expectations(self, name: str, expectations: tuple[Expectation, ...]) -> None:
+        """Add rules to a dataset that is declared already (a decorator written above @table)."""
+        dataset = self._datasets[name]
+        self._datasets[name] = replace(
+            dataset, expectations=joined(expectations, dataset.expectations, dataset.name)
+        )
+
+    def add_flow(self, flow: Flow) -> None:
+        """Record ``flow``.
+
+        Raises:
+            DefinitionError: a flow of that name is declared already.
+        """
+        known = self._flows.get(flow.name)
+        if known:
+            raise DefinitionError(
+                f"flow '{flow.name}' is defined twice, first at {known.origin}",
+                origin=flow.origin,
+                hint="several flows into one target need a name each",
+            )
+        self._flows[flow.name] = flow
+
+    def add_note(self, note: str) -> None:
+        """Keep a sentence the user should see after loading."""
+        self._notes.append(note)
+
+    def finish(self) -> Declarations:
+        """Return everything declared so far."""
+        return Declarations(
+            datasets=tuple(self._datasets.values()),
+            flows=tuple(self._flows.values()),
+            notes=tuple(self._notes),
+        )
+
+
+_active: ContextVar[Registry | None] = ContextVar("dlt_stub_registry", default=None)
+
+
+@contextmanager
+def recording(registry: Registry) -> Iterator[Registry]:
+    """Send the declarations made inside the block to ``registry``."""
+    token = _active.set(registry)
+    try:
+        yield registry
+    finally:
+        _active.reset(token)
+
+
+def active_registry(word: str) -> Registry:
+    """Return the registry declarations go to.
+
+    Raises:
+        DefinitionError: no pipeline source file is being loaded.
+    """
+    registry = _active.get()
+    if registry is None:
+        raise DefinitionError(
+            f"dlt.{word} was called while no pipeline definition is being loaded",
+            origin=user_origin(),
+            hint="declare datasets at the top level of a source file, not in a query function",
+        )
+    return registry
+
+
+def user_origin() -> Origin:
+    """Return the file and line of the nearest caller that is not ours."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    path = frame.f_code.co_filename
+    registry = _active.get()
+    if registry and registry.root and Path(path).is_relative_to(registry.root):
+        path = Path(path).relative_to(registry.root).as_posix()
+    return Origin(path=path, line=frame.f_lineno)
+
+
+def joined(
+    first: tuple[Expectation, ...], second: tuple[Expectation, ...], dataset: str
+) -> tuple[Expectation, ...]:
+    """Return both tuples as one.
+
+    Raises:
+        DefinitionError: a name occurs twice; names are unique within a dataset.
+            Source: docs "Manage data quality with pipeline expectations", 2026-11-24.
+    """
+    seen: dict[str, Expectation] = {}
+    for expectation in (*first, *second):
+        if expectation.name in seen:
+            raise DefinitionError(
+                f"expectation '{expectation.name}' is declared twice on dataset '{dataset}'",
+                origin=expectation.origin,
+                hint="expectation names are unique within a dataset",
+            )
+        seen[expectation.name] = expectation
+    return tuple(seen.values())

@@ -1,0 +1,174 @@
+"""The event log on disk: JSON lines in segments that are never changed once they have a name."""
+
+import json
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from dlt_stub.clock import Clock
+from dlt_stub.errors import StateError
+from dlt_stub.events.records import Event, Level
+
+Listener = Callable[[Event], None]
+
+
+class EventLog:
+    """Appends the events of one pipeline below ``folder``; safe to call from several threads.
+
+    Events wait in memory until ``flush`` gives them a segment of their own (put-if-absent name).
+    Timestamps rise strictly: clients order by them and skip equal ones.
+    """
+
+    def __init__(
+        self, folder: Path, *, clock: Clock, origin: Mapping[str, Any], listener: Listener | None
+    ) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._origin = dict(origin)
+        self._listener = listener
+        self._lock = threading.RLock()
+        self._instance = uuid.uuid4().hex[:8]
+        self._waiting: list[Event] = []
+        self._last = datetime(1970, 1, 1, tzinfo=UTC)
+        folder.mkdir(parents=True, exist_ok=True)
+        segments = sorted(folder.glob("*.json"))
+        self._next_segment = int(segments[-1].stem.split("-")[0]) + 1 if segments else 0
+        self._sequence = self._next_segment * 1_000_000
+
+    def emit(
+        self,
+        event_type: str,
+        message: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        origin: Mapping[str, Any] | None = None,
+        level: Level = Level.INFO,
+        maturity_level: str = "STABLE",
+        error: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """Add one event, tell the listener, and return it."""
+        with self._lock:
+            now = self._clock.now()
+            self._last = max(now, self._last + timedelta(milliseconds=1))
+            self._sequence += 1
+            event = Event(
+                id=str(uuid.uuid4()),
+                sequence_number=self._sequence,
+                timestamp=self._last,
+                event_type=event_type,
+                message=message,
+                level=level,
+                maturity_level=maturity_level,
+                origin={**self._origin, **(origin or {})},
+                details={event_type: dict(body or {})},
+                error=error,
+            )
+            self._waiting.append(event)
+            if self._listener:
+                self._listener(event)
+            return event
+
+    def flush(self) -> None:
+        """Make every event emitted so far durable and visible to readers."""
+        with self._lock:
+            if not self._waiting:
+                return
+            text = "".join(f"{json.dumps(self._row(event))}\n" for event in self._waiting)
+            partial = self.folder / f".{self._instance}.partial"
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            while True:
+                segment = self.folder / f"{self._next_segment:012d}-{self._instance}.json"
+                self._next_segment += 1
+                try:
+                    os.link(partial, segment)
+                    break
+                except FileExistsError:
+                    continue
+            partial.unlink()
+            self._waiting.clear()
+
+    def _row(self, event: Event) -> dict[str, Any]:
+        return {
+            "id": event.id,
+            "sequence": {
+                "data_plane_id": {"instance": self._instance, "seq_no": event.sequence_number}
+            },
+            "origin": dict(event.origin),
+            "timestamp": _text(event.timestamp),
+            "message": event.message,
+            "level": event.level.value,
+            "maturity_level": event.maturity_level,
+            "error": event.error,
+            "details": json.dumps(event.details),
+            "event_type": event.event_type,
+        }
+
+
+def read_events(folder: Path) -> Iterator[Event]:
+    """Yield the durable events of a pipeline, oldest first.
+
+    Raises:
+        StateError: a line is not an event; names the segment and line.
+    """
+    for segment in sorted(folder.glob("*.json")):
+        for number, line in enumerate(segment.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                row = json.loads(line)
+                yield Event(
+                    id=row["id"],
+                    sequence_number=row["sequence"]["data_plane_id"]["seq_no"],
+                    timestamp=datetime.fromisoformat(row["timestamp"]),
+                    event_type=row["event_type"],
+                    message=row["message"],
+                    level=Level(row["level"]),
+                    maturity_level=row["maturity_level"],
+                    origin=row["origin"],
+                    details=json.loads(row["details"]),
+                    error=row["error"],
+                )
+            except (ValueError, KeyError, TypeError) as error:
+                raise StateError(
+                    f"event log segment {segment} line {number} is not an event: {error}",
+                    hint="move that segment away; the pipeline's tables are not touched by it",
+                ) from error
+
+
+def _text(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def error_body(error: BaseException, *, fatal: bool) -> dict[str, Any]:
+    """Return the ``error`` column for ``error``: it and its causes, outermost first."""
+    exceptions = []
+    current: BaseException | None = error
+    while current is not None:
+        stack = []
+        trace = current.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            stack.append(
+                {
+                    "declaring_class": trace.tb_frame.f_globals.get("__name__", ""),
+                    "method_name": code.co_name,
+                    "file_name": Path(code.co_filename).name,
+                    "line_number": trace.tb_lineno,
+                }
+            )
+            trace = trace.tb_next
+        kind = type(current)
+        exceptions.append(
+            {
+                "class_name": f"{kind.__module__}.{kind.__qualname__}",
+                "message": str(current),
+                "stack": stack[-10:],
+            }
+        )
+        current = current.__cause__
+    return {"fatal": fatal, "exceptions": exceptions}
