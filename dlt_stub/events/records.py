@@ -81,11 +81,14 @@ source_code_location: struct<path: string, line_number: int>>"""
 _ERROR = """struct<fatal: boolean, exceptions: array<struct<class_name: string, message: string,
 stack: array<struct<declaring_class: string, method_name: string, file_name: string,
 line_number: int>>>>>"""
-EVENT_COLUMNS = f"""id string, sequence struct<data_plane_id: struct<instance: string, seq_no: bigint>,
-control_plane_seq_no: bigint>, origin {_ORIGIN}, timestamp timestamp, message string, level string,
+EVENT_COLUMNS = f"""id string, sequence
+struct<data_plane_id: struct<instance: string, seq_no: bigint>, control_plane_seq_no: bigint>,
+origin {_ORIGIN}, timestamp timestamp, message string, level string,
 maturity_level string, error {_ERROR}, details string, event_type string"""
 
 
 def event_schema() -> StructType:
     """Return the event log's ten columns; needs a running Spark context."""
-    return StructType.fromDDL(EVENT_COLUMNS)
+    schema = StructType.fromDDL(EVENT_COLUMNS)
+    assert isinstance(schema, StructType)
+    return schema

@@ -1,0 +1,11 @@
+"""Expectations: rules put into a flow's plan, counted in the write's own pass."""
+
+from dlt_stub.expectations.check import (
+    Check,
+    CheckMetrics,
+    ExpectationMetrics,
+    put_check,
+    violation,
+)
+
+__all__ = ["Check", "CheckMetrics", "ExpectationMetrics", "put_check", "violation"]

@@ -1,0 +1,14 @@
+"""The graph: which dataset reads which, and what each turns out to be."""
+
+from dlt_stub.graph.records import Analysis, Graph, ResolvedDataset, ResolvedFlow
+from dlt_stub.graph.resolve import Analyse, UnresolvedDatasetError, resolve
+
+__all__ = [
+    "Analyse",
+    "Analysis",
+    "Graph",
+    "ResolvedDataset",
+    "ResolvedFlow",
+    "UnresolvedDatasetError",
+    "resolve",
+]

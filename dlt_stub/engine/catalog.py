@@ -1,0 +1,164 @@
+"""The workspace's tables: a registry on disk, and the names Spark knows them by.
+
+Spark's session catalog is in memory and forgets, so each table is registered with it when a name
+is first needed. Three-level names work by giving each catalog the session catalog as delegate;
+the price is that all catalogs share one namespace below them.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from dlt_stub.errors import StateError, UsageError, nearest
+from dlt_stub.paths import WorkspacePaths, segment
+
+FORMAT = 1
+DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableEntry:
+    """What the registry knows of one table; ``location`` is a folder of Delta or JSON files."""
+
+    catalog: str
+    schema: str
+    name: str
+    location: str
+    provider: str = "delta"
+    kind: str  # a DatasetKind, or EVENT_LOG
+    pipeline_id: str
+    ddl: str | None = None  # the columns, where the files do not hold them
+
+    @property
+    def full_name(self) -> str:
+        """``catalog.schema.name``."""
+        return f"{self.catalog}.{self.schema}.{self.name}"
+
+    @property
+    def quoted(self) -> str:
+        """The three-level name as SQL text."""
+        return ".".join(quote(part) for part in (self.catalog, self.schema, self.name))
+
+
+class TableRegistry:
+    """The tables of one workspace; every write is atomic, one file a table."""
+
+    def __init__(self, paths: WorkspacePaths) -> None:
+        self._folder = paths.registry()
+
+    def put(self, entry: TableEntry) -> None:
+        """Record ``entry``.
+
+        Raises:
+            UsageError: another pipeline owns the name, or another catalog holds the same
+                ``schema.name`` (Spark's catalogs share one namespace here).
+        """
+        for other in self.entries():
+            same = (other.schema.lower(), other.name.lower()) == (
+                entry.schema.lower(),
+                entry.name.lower(),
+            )
+            if same and other.catalog.lower() != entry.catalog.lower():
+                raise UsageError(
+                    f"table {entry.full_name} cannot stand beside {other.full_name} in one local "
+                    "workspace: catalogs share one namespace here",
+                    hint="use another schema, or another workspace folder",
+                )
+            if same and other.pipeline_id != entry.pipeline_id:
+                raise UsageError(
+                    f"table {entry.full_name} belongs to pipeline {other.pipeline_id}; found "
+                    f"pipeline {entry.pipeline_id}",
+                    hint="a table is managed by one pipeline: rename the dataset or the schema",
+                )
+        file = self._file(entry.catalog, entry.schema, entry.name)
+        content = json.dumps({"format": FORMAT, **asdict(entry)}, indent=1)
+        if file.exists() and file.read_text(encoding="utf-8") == content:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}.partial")
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(file)
+
+    def remove(self, entry: TableEntry) -> None:
+        """Forget ``entry``; its files are left alone."""
+        self._file(entry.catalog, entry.schema, entry.name).unlink(missing_ok=True)
+
+    def entries(self) -> Iterator[TableEntry]:
+        """Yield every table, by name.
+
+        Raises:
+            StateError: a file is not a registry entry, or of a newer format.
+        """
+        for file in sorted(self._folder.glob("*/*/*.json")):
+            yield _entry(file)
+
+    def find(self, name: str, *, catalog: str, schema: str) -> TableEntry | None:
+        """Return the table called ``name``: one to three levels, the rest from the arguments."""
+        parts = [part.strip("`") for part in name.split(".")]
+        if len(parts) > 3:
+            return None
+        full = [catalog, schema, parts[-1]]
+        full[3 - len(parts) :] = parts
+        file = self._file(*full)
+        return _entry(file) if file.exists() else None
+
+    def nearest(self, name: str) -> str | None:
+        """Return the full name of the table ``name`` was probably meant to be."""
+        names = {entry.name: entry.full_name for entry in self.entries()}
+        near = nearest(name.split(".")[-1], names)
+        return names[near] if near else None
+
+    def _file(self, catalog: str, schema: str, name: str) -> Path:
+        folder = self._folder / segment(catalog.lower()) / segment(schema.lower())
+        return folder / f"{segment(name.lower())}.json"
+
+
+def attach_catalogs(spark: SparkSession, catalogs: set[str]) -> None:
+    """Let ``spark`` resolve three-level names in ``catalogs``; once for each session."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    jvm.SparkSession.setActiveSession(spark._jsparkSession)
+    for catalog in sorted(catalogs):
+        key = f"spark.sql.catalog.{catalog}"
+        if spark.conf.get(key, None) is not None:
+            continue
+        spark.conf.set(key, DELTA_CATALOG)
+        catalogs_of = spark._jsparkSession.sessionState().catalogManager()
+        catalogs_of.catalog(catalog).setDelegateCatalog(catalogs_of.v2SessionCatalog())
+
+
+def name_table(spark: SparkSession, entry: TableEntry) -> None:
+    """Let ``spark`` find ``entry`` by its three-level name, in SQL too."""
+    attach_catalogs(spark, {entry.catalog})
+    spark.sql(f"CREATE SCHEMA IF NOT EXISTS {quote(entry.catalog)}.{quote(entry.schema)}")
+    columns = f"({entry.ddl}) " if entry.ddl else ""
+    location = entry.location.replace("\\", "\\\\").replace("'", "\\'")
+    spark.sql(
+        f"CREATE TABLE IF NOT EXISTS {entry.quoted} {columns}USING {entry.provider} "
+        f"LOCATION '{location}'"
+    )
+
+
+def quote(name: str) -> str:
+    """Return ``name`` as a quoted SQL identifier."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _entry(file: Path) -> TableEntry:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content.pop("format") != FORMAT:
+            raise StateError(
+                f"registry file {file} is of another format; allowed: {FORMAT}",
+                hint="use the dlt-stub version that wrote it",
+            )
+        return TableEntry(**content)
+    except (ValueError, TypeError, KeyError) as error:
+        raise StateError(
+            f"registry file {file} cannot be read: {error}",
+            hint="delete that file; the next update of its pipeline writes it again",
+        ) from error

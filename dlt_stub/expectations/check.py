@@ -1,0 +1,168 @@
+"""Expectations evaluated in the write's own pass: fail check, observation, then drops.
+
+The order matters: a check placed after a filter never sees what the filter removed, and Spark
+moves no filter across an observation.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+from dlt_stub.declare.records import Action, Expectation
+from dlt_stub.errors import DefinitionError, ExpectationViolation
+
+_MARK = "__dlt_expectation_violation:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectationMetrics:
+    """How many rows of ``dataset`` met one expectation in one flow (rows)."""
+
+    name: str
+    dataset: str
+    passed_records: int
+    failed_records: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckMetrics:
+    """What one check saw (rows)."""
+
+    dataset: str
+    input_rows: int
+    dropped_rows: int
+    expectations: tuple[ExpectationMetrics, ...]
+
+    @property
+    def output_rows(self) -> int:
+        """The rows that went on."""
+        return self.input_rows - self.dropped_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The expectations of one dataset, put into the plan of one flow under an observed name."""
+
+    observed_as: str
+    dataset: str
+    expectations: tuple[Expectation, ...]
+
+    def metrics(self, observed: Mapping[str, Any]) -> CheckMetrics:
+        """Return the counts Spark observed."""
+        rows = int(observed["rows"] or 0)
+        return CheckMetrics(
+            dataset=self.dataset,
+            input_rows=rows,
+            dropped_rows=int(observed["dropped"] or 0),
+            expectations=tuple(
+                ExpectationMetrics(
+                    name=expectation.name,
+                    dataset=self.dataset,
+                    passed_records=int(observed[f"passed_{index}"] or 0),
+                    failed_records=rows - int(observed[f"passed_{index}"] or 0),
+                )
+                for index, expectation in enumerate(self.expectations)
+            ),
+        )
+
+
+def put_check(
+    frame: DataFrame, check: Check, *, flow: str, observation: Observation | None
+) -> DataFrame:
+    """Return ``frame`` with ``check`` in its plan.
+
+    A rule that is NULL counts as not met (assumed: Databricks does not say).
+
+    Shape: the columns and grain of ``frame``, without the rows a drop rule removes; streaming if
+    it is. With ``observation`` (batch) the counts arrive there, else (streaming) in the query's
+    progress under ``check.observed_as``.
+
+    Raises:
+        DefinitionError: a rule cannot be parsed or names a column ``frame`` lacks.
+    """
+    rules = [_met(expectation, frame, check.dataset) for expectation in check.expectations]
+    fails = [
+        (expectation, met)
+        for expectation, met in zip(check.expectations, rules, strict=True)
+        if expectation.action is Action.FAIL
+    ]
+    drops = [
+        met
+        for expectation, met in zip(check.expectations, rules, strict=True)
+        if expectation.action is Action.DROP
+    ]
+    kept = reduce(lambda a, b: a & b, drops) if drops else None
+    if fails:
+        frame = frame.filter(_all_met_or_raise(frame, fails, flow))
+    counts = [F.count(F.lit(1)).alias("rows")]
+    counts.append(
+        (F.count_if(~kept) if kept is not None else F.sum(F.lit(0)).cast("bigint")).alias("dropped")
+    )
+    counts += [F.count_if(met).alias(f"passed_{index}") for index, met in enumerate(rules)]
+    frame = frame.observe(observation if observation is not None else check.observed_as, *counts)
+    return frame.filter(kept) if kept is not None else frame
+
+
+def violation(error: BaseException, *, flow: str) -> ExpectationViolation | None:
+    """Return Databricks' error for a broken fail rule, if that is what ``error`` came from.
+
+    Source: docs "Manage data quality with pipeline expectations", fail on invalid records,
+    2026-11-24.
+    """
+    text = str(error)
+    start = text.find(_MARK)
+    if start < 0:
+        return None
+    names, _, row = text[start + len(_MARK) :].partition("|")
+    end = row.find("} SQLSTATE")
+    row = row[: end + 1] if end >= 0 else row.splitlines()[0]
+    return ExpectationViolation(
+        f"Flow '{flow}' failed to meet the expectation. "
+        f"Violated expectations: {', '.join(json.loads(names))}. Input data: '{row}'",
+        hint="correct the rule or let it drop or warn, then run again: nothing was committed",
+    )
+
+
+def _met(expectation: Expectation, frame: DataFrame, dataset: str) -> Column:
+    try:
+        rule = F.expr(expectation.constraint)
+        _refuse_subquery(expectation, frame)
+        frame.select(rule)
+    except (ParseException, AnalysisException) as error:
+        raise DefinitionError(
+            f"expectation '{expectation.name}' of dataset '{dataset}' cannot be evaluated: "
+            f"{expectation.constraint!r}: {str(error).splitlines()[0]}",
+            origin=expectation.origin,
+            hint=f"columns of {dataset}: {', '.join(frame.columns)}",
+        ) from error
+    return F.coalesce(rule, F.lit(False))
+
+
+def _refuse_subquery(expectation: Expectation, frame: DataFrame) -> None:
+    session = frame.sparkSession._jsparkSession
+    tree = session.sessionState().sqlParser().parseExpression(expectation.constraint).treeString()
+    if "subquery" in tree or "exists#" in tree or "Project" in tree:
+        raise DefinitionError(
+            f"expectation '{expectation.name}' holds a subquery; allowed: a SQL boolean over the "
+            "row's own columns",
+            origin=expectation.origin,
+            hint="join the other table in the query, then check the joined column",
+        )
+
+
+def _all_met_or_raise(
+    frame: DataFrame, fails: Sequence[tuple[Expectation, Column]], flow: str
+) -> Column:
+    broken = F.array_compact(
+        F.array(*[F.when(~met, F.lit(f"'{expectation.name}'")) for expectation, met in fails])
+    )
+    row = F.to_json(F.struct("*"), {"ignoreNullFields": "false"})
+    message = F.concat(F.lit(_MARK), F.to_json(broken), F.lit("|"), row)
+    all_met = reduce(lambda a, b: a & b, [met for _, met in fails])
+    return F.when(all_met, F.lit(True)).otherwise(F.raise_error(message).cast("boolean"))
