@@ -10,8 +10,13 @@ from dlt_stub.engine.session import start_session
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """One Spark session for the whole test process."""
-    jars = sorted((Path.home() / ".cache/dlt_stub/jars/4.4.0").glob("*.jar"))
-    session = start_session(jars=jars, warehouse=tmp_path_factory.mktemp("warehouse"))
-    session.sparkContext.setLogLevel("ERROR")
+    session = start_session(warehouse=tmp_path_factory.mktemp("warehouse"))
     yield session
     session.stop()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder of this test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "dlt_stub"

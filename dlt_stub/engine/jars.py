@@ -108,7 +108,7 @@ def _resolve(scratch: Path, java_home: Path) -> Path:
     """
     program = scratch / "nothing.py"
     program.write_text("")
-    command = [
+    command: list[str | Path] = [
         Path(pyspark.__file__).parent / "bin" / "spark-submit",
         *("--master", "local[1]", "--packages", DELTA_PACKAGE),
         *("--exclude-packages", _PYSPARK_HAS, "--conf", f"spark.jars.ivy={scratch / 'ivy'}"),

