@@ -1,0 +1,46 @@
+"""Small JSON files that are whole or absent, never half written."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dlt_stub.errors import StateError
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace ``path`` by ``value`` as JSON in one step that survives a crash at any point."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".draft")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1)  # ASCII: names need not be UTF-8
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in ``path``.
+
+    Raises:
+        StateError: the file is not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # JSON and UTF-8 errors alike
+        raise _untrusted(path, str(error)) from error
+    if not isinstance(value, dict):
+        raise _untrusted(path, f"it holds a {type(value).__name__}")
+    return value
+
+
+def _untrusted(path: Path, found: str) -> StateError:
+    return StateError(
+        f"{path} is not a JSON object: {found}",
+        hint="it was changed from outside; move it away to go on without it",
+    )
