@@ -1,0 +1,1 @@
+"""What Databricks runs: pipeline definitions, job tasks and what they share."""

@@ -1,0 +1,120 @@
+"""What the dashboard reads: ``order_quality`` and ``order_files``, fed by new rows only."""
+
+import dlt
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.feed import SOURCE_FILE, SOURCE_FILE_MODIFIED_AT, feed_from
+
+feed = feed_from(spark.conf)
+
+EXPECTATIONS_IN_DETAILS = """
+    flow_progress STRUCT<data_quality STRUCT<expectations ARRAY<STRUCT<
+        name STRING, dataset STRING, passed_records BIGINT, failed_records BIGINT>>>>
+"""
+# url_decode reads + as a space, which Spark's paths do not mean.
+FILE_NAME = f"url_decode(replace(element_at(split({SOURCE_FILE}, '/'), -1), '+', '%2B'))"
+CLOCK_TYPES = ("timestamp", "timestamp_ntz", "date", "string")
+
+
+def sequence_as_time(rows: DataFrame) -> Column:
+    """Return the sequence column as a timestamp, NULL where it does not tell a time."""
+    type_name = rows.select(f"`{feed.sequence_column}`").schema[0].dataType.simpleString()
+    if type_name not in CLOCK_TYPES:
+        return F.lit(None).cast("timestamp")
+    return F.expr(f"try_cast(`{feed.sequence_column}` AS TIMESTAMP)")
+
+
+@dlt.table(
+    name="order_files",
+    comment="One row for each delivery of a file: its rows, those quarantined, its lateness",
+)
+def order_files() -> DataFrame:
+    """Every delivery with at least one row.
+
+    An aggregation without a watermark: only new rows of the stage are read, what is kept in memory
+    is one group for each delivery, and the small result is written anew.
+
+    Shape: streaming, complete mode; one row per `source_file` and `modified_at`: `file` (name),
+    `day` (UTC, of `modified_at`), `rows`, `quarantined`, `newest_change_at`, `lateness_hours` (from
+    the newest change in the file to the file's modification; NULL where the sequence is no time).
+
+    Source: Databricks docs, "Transform data with pipelines" on streaming aggregations, checked
+    2026-11-24.
+    """
+    stage = spark.readStream.table("orders_stage")
+    accepted = F.lit(True)
+    for sql in feed.guards.values():
+        accepted = accepted & F.expr(sql)
+    hours = (F.unix_timestamp("modified_at") - F.unix_timestamp("newest_change_at")) / 3600
+    return (
+        stage.withColumn("is_quarantined", F.when(accepted, 0).otherwise(1))
+        .withColumn("change_at", sequence_as_time(stage))
+        .groupBy(SOURCE_FILE, F.col(SOURCE_FILE_MODIFIED_AT).alias("modified_at"))
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.sum("is_quarantined").alias("quarantined"),
+            F.max("change_at").alias("newest_change_at"),
+        )
+        .select(
+            SOURCE_FILE,
+            F.expr(FILE_NAME).alias("file"),
+            "modified_at",
+            F.to_date("modified_at").alias("day"),
+            "rows",
+            "quarantined",
+            "newest_change_at",
+            F.round(hours, 2).alias("lateness_hours"),
+        )
+    )
+
+
+def order_quality() -> DataFrame:
+    """What each update said of each rule, as flat rows to be summed.
+
+    On Databricks an update's last events may be written after this table was refreshed: they come
+    with the next update (assumed; the log is written asynchronously).
+
+    Shape: streaming; one row per flow-progress event and rule: `update_id`, `flow`, `dataset`,
+    `rule`, `severity` (NULL for a rule that is gone), `day` (UTC), `at`, `passed`, `failed`.
+
+    Source: Databricks docs, "Pipeline event log schema", checked 2026-11-24.
+    """
+    severities = [F.when(F.col("rule") == r.name, F.lit(str(r.severity))) for r in feed.rules.rules]
+    return (
+        spark.readStream.option("skipChangeCommits", "true")
+        .table(feed.event_log)
+        .where("event_type = 'flow_progress'")
+        .select(
+            F.col("origin.update_id").alias("update_id"),
+            F.col("origin.flow_name").alias("flow"),
+            F.col("timestamp").alias("at"),
+            F.from_json("details", EXPECTATIONS_IN_DETAILS).alias("details"),
+        )
+        .select("*", F.explode("details.flow_progress.data_quality.expectations").alias("e"))
+        .where("coalesce(e.passed_records, 0) + coalesce(e.failed_records, 0) > 0")
+        .withColumn("rule", F.col("e.name"))
+        .select(
+            "update_id",
+            "flow",
+            F.col("e.dataset").alias("dataset"),
+            "rule",
+            F.coalesce(*severities, F.lit(None).cast("string")).alias("severity"),
+            F.to_date("at").alias("day"),
+            "at",
+            F.coalesce("e.passed_records", F.lit(0)).alias("passed"),
+            F.coalesce("e.failed_records", F.lit(0)).alias("failed"),
+        )
+    )
+
+
+# A pipeline's first update on Databricks may evaluate its definitions before its event log exists
+# (assumed). The table then begins with the second update, and nothing is missed: the log is read
+# from its start.
+if spark.catalog.tableExists(feed.event_log):
+    dlt.table(
+        name="order_quality",
+        comment="How many rows passed and failed each rule, one row for each event of an update",
+    )(order_quality)
+else:
+    print(f"order_quality is left out of this update: {feed.event_log} does not exist yet")

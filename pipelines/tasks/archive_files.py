@@ -1,0 +1,465 @@
+"""Files whose rows are committed in the stage table have moved from ``source`` to ``archive``.
+
+    archive_files.py --source DIR --archive DIR --stage TABLE --run-started INSTANT
+
+A file is committed when its path, size and modification time stand in the stage table's columns.
+A file without rows leaves no trace there: it counts once it was there before the run began, and is
+read again to make sure. Every other file stays, with the reason printed, for the next run.
+
+A file goes to ``<archive>/<yyyy>/<mm>/<dd>/`` by its modification date (UTC), under its own name or
+``name.<modification time>.ext`` where that is taken. Nothing is ever overwritten. The task may stop
+anywhere and be run again with the same outcome: a move gives the file a second name and takes the
+first one away where the file system has links, and is otherwise a copy that is published only when
+it is whole.
+
+One run at a time (the job's ``max_concurrent_runs: 1``). Producers write under a name that begins
+with ``.`` or ``_`` and rename: a file still being written looks like any other.
+"""
+
+import argparse
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+STAGING = ".archiving"
+WHOLE = ".whole"
+TAKEN = ".taken"
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Version:
+    """One content of one file, as Spark tells it: path below source, size, modification time."""
+
+    path: str
+    size_bytes: int
+    modified_ms: int
+
+    @property
+    def day(self) -> str:
+        """The UTC date of the modification as nested folders."""
+        return f"{self._modified_at:%Y/%m/%d}"
+
+    @property
+    def stamp(self) -> str:
+        """The modification time as part of a file name."""
+        return f"{self._modified_at:%Y%m%dT%H%M%S}{self.modified_ms % 1000:03d}Z"
+
+    @property
+    def _modified_at(self) -> datetime:
+        return datetime.fromtimestamp(self.modified_ms // 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one file; ``moved_to`` is its path below archive."""
+
+    path: str
+    reason: str
+    moved_to: str | None = None
+    failed: bool = False
+
+    def __str__(self) -> str:
+        """Return the line that is printed."""
+        if self.moved_to is not None:
+            return f"moved  {self.path} -> {self.moved_to}: {self.reason}"
+        return f"{'FAILED' if self.failed else 'left  '} {self.path}: {self.reason}"
+
+
+def archive(
+    spark: SparkSession, *, source: Path, archive: Path, stage: str, run_started: datetime
+) -> list[Outcome]:
+    """Move what is committed and return what became of every file below ``source``.
+
+    Raises:
+        ValueError: one of the two folders lies in the other, or they are in two volumes.
+    """
+    check_folders(source, archive)
+    finished = finish_interrupted(source, archive)
+    # The order matters: a file replaced after the snapshot differs from it when it is to be moved,
+    # and one replaced before it is no longer the version that the stage table has.
+    snapshot = snapshot_files(source)
+    if not snapshot:
+        return finished
+    present = versions_in_folder(spark, source)
+    committed = versions_in_stage(spark, stage, source, present.values())
+    started_ms = int(run_started.timestamp() * 1000)
+    outcomes = [
+        settle(source, archive, path, seen, present.get(path), committed, started_ms)
+        for path, seen in sorted(snapshot.items())
+    ]
+    return finished + outcomes
+
+
+def settle(
+    source: Path,
+    archive: Path,
+    path: str,
+    seen: os.stat_result,
+    version: Version | None,
+    committed: set[Version],
+    started_ms: int,
+) -> Outcome:
+    """Move one file if it is done with; say what was done and why."""
+    reason = reason_to_stay(source / path, path, seen, version, committed, started_ms)
+    if reason is not None or version is None:
+        return Outcome(path=path, reason=reason or "gone")
+    try:
+        moved_to = move(source / path, archive, version, seen)
+    except OSError as error:
+        return Outcome(path=path, reason=str(error), failed=True)
+    if moved_to is None:
+        return Outcome(path=path, reason="it changed meanwhile; the next run takes it")
+    return Outcome(
+        path=path,
+        reason="committed" if version in committed else "it has no rows",
+        moved_to=moved_to.relative_to(archive).as_posix(),
+    )
+
+
+def reason_to_stay(
+    file: Path,
+    path: str,
+    seen: os.stat_result,
+    version: Version | None,
+    committed: set[Version],
+    started_ms: int,
+) -> str | None:
+    """Return why a file is not to be moved, or None if it is done with."""
+    if not stat.S_ISREG(seen.st_mode):
+        return "it is not a regular file"
+    if version is None:
+        is_hidden = any(part.startswith((".", "_")) for part in path.split("/"))
+        return "hidden names are not ingested" if is_hidden else "it arrived just now"
+    if version in committed:
+        return None
+    if any(other.path == path for other in committed):
+        return "it was replaced after it was read; the next run takes it"
+    if version.modified_ms >= started_ms:
+        return "it arrived while the run went on; the next run takes it"
+    return (
+        None if has_no_rows(file) else "its rows are not in the stage table; the next run takes it"
+    )
+
+
+def snapshot_files(source: Path) -> dict[str, os.stat_result]:
+    """Return every entry below ``source`` that is not a folder; links are not followed."""
+    return {
+        file.relative_to(source).as_posix(): file.lstat()
+        for folder, folders, names in os.walk(source)
+        for file in (Path(folder) / name for name in [*names, *folders])
+        if file.is_symlink() or not file.is_dir()
+    }
+
+
+def versions_in_folder(spark: SparkSession, source: Path) -> dict[str, Version]:
+    """Return the files below ``source`` as Spark lists them, without reading them.
+
+    Spark's listing and not ours: the stage table's times come from it, and a file system may tell
+    one time to Spark and a coarser one to Python.
+    """
+    listed = (
+        spark.read.format("binaryFile")
+        .option("recursiveFileLookup", "true")
+        .option("ignoreMissingFiles", "true")
+        .load(_literal_path(source))
+        .select(
+            "_metadata.file_path",
+            "_metadata.file_size",
+            F.unix_millis("_metadata.file_modification_time"),
+        )
+        .collect()
+    )
+    versions = (version_of(source, *row) for row in listed)
+    return {version.path: version for version in versions if version is not None}
+
+
+def versions_in_stage(
+    spark: SparkSession, stage: str, source: Path, present: Iterable[Version]
+) -> set[Version]:
+    """Return the versions that the stage table holds, of files modified when those present were.
+
+    The bounds let Delta skip the history: what this reads does not grow with the table.
+    """
+    times_ms = [version.modified_ms for version in present]
+    if not times_ms:
+        return set()
+    modified_at = F.col("source_file_modified_at")
+    rows = (
+        spark.read.table(stage)
+        .where(modified_at >= F.timestamp_millis(F.lit(min(times_ms))))
+        .where(modified_at < F.timestamp_millis(F.lit(max(times_ms) + 1)))
+        .select("source_file", "source_file_size", F.unix_millis(modified_at))
+        .distinct()
+        .collect()
+    )
+    versions = (version_of(source, *row) for row in rows)
+    return {version for version in versions if version is not None}
+
+
+def version_of(source: Path, uri: str, size_bytes: int, modified_ms: int) -> Version | None:
+    """Return the version a Spark row tells of, or None if the file is not below ``source``."""
+    path = "/" + unquote(uri.partition(":")[2]).lstrip("/")
+    root = f"{source.as_posix().rstrip('/')}/"
+    if not path.startswith(root):
+        return None
+    return Version(path.removeprefix(root), size_bytes, modified_ms)
+
+
+def has_no_rows(file: Path) -> bool:
+    """Return whether a CSV file holds at most one line that is not blank: its header."""
+    lines = 0
+    with file.open("rb") as content:
+        for line in content:
+            lines += bool(line.strip())
+            if lines > 1:
+                return False
+    return True
+
+
+def move(file: Path, archive: Path, version: Version, seen: os.stat_result) -> Path | None:
+    """Move ``file`` into the archive and return where, or None if it is no longer what was seen."""
+    if not is_unchanged(file, seen):
+        return None
+    for target in free_or_same(file, archive, version):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            link(file, target)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            return move_by_copy(file, archive, version, seen)
+        return take(file, target, archive, version, seen)
+    raise AssertionError("names in the archive are without end")
+
+
+def link(file: Path, target: Path) -> None:
+    """Give ``file`` a second name, unless an interrupted run has already done so."""
+    if not (target.exists() and target.samefile(file)):
+        os.link(file, target, follow_symlinks=False)
+
+
+def take(
+    file: Path, target: Path, archive: Path, version: Version, seen: os.stat_result
+) -> Path | None:
+    """Take the first name away from a file that has a second one, ``target``.
+
+    The name is moved aside and looked at before it goes: a file that a producer put there in the
+    last instant is put back.
+    """
+    if not is_unchanged(target, seen):
+        target.unlink()  # another file took the name between the look and the link
+        return None
+    taken = staging_name(archive, version, TAKEN)
+    file.rename(taken)
+    finish_take(file, taken)
+    return target
+
+
+def finish_take(file: Path, taken: Path) -> None:
+    """Remove ``taken`` if its file has another name; else it was not ours: put it back."""
+    if taken.stat().st_nlink == 1 and not os.path.lexists(file):
+        os.link(taken, file)
+    taken.unlink()
+
+
+def move_by_copy(file: Path, archive: Path, version: Version, seen: os.stat_result) -> Path | None:
+    """Move ``file`` where the file system has no links.
+
+    A copy grows under a staging name, is compared, takes the name that says it is whole, and only
+    then the original goes. ``finish_interrupted`` takes up whatever of that is left.
+    """
+    staged = staging_name(archive, version)
+    copy_whole(file, staged)
+    if not is_unchanged(file, seen):
+        staged.unlink()
+        return None
+    whole = staging_name(archive, version, WHOLE)
+    staged.rename(whole)
+    file.unlink()
+    return publish(whole, archive, version)
+
+
+def copy_whole(file: Path, staged: Path) -> None:
+    """Copy ``file`` to ``staged``, safe on disk and equal, byte for byte.
+
+    Raises:
+        OSError: what was written is not what was read.
+    """
+    with file.open("rb") as original, staged.open("wb") as copy:
+        shutil.copyfileobj(original, copy, READ_BYTES)
+        copy.flush()
+        os.fsync(copy.fileno())
+    if digest(file) != digest(staged):
+        raise OSError(f"the copy of {file} differs from it")
+
+
+def publish(whole: Path, archive: Path, version: Version) -> Path:
+    """Give a whole copy its name in the archive, the first that is free.
+
+    Without links a name cannot be taken and checked in one step; one run at a time keeps the gap
+    between the two empty.
+    """
+    target = next(name for name in archive_names(archive, version) if not os.path.lexists(name))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    whole.rename(target)
+    return target
+
+
+def finish_interrupted(source: Path, archive: Path) -> list[Outcome]:
+    """Finish what an interrupted run left in the staging folder, and return what that moved."""
+    outcomes = []
+    staging = archive / STAGING
+    for left in sorted(file for file in staging.rglob("*") if file.is_file()):
+        version, state = parse_staging_name(left.relative_to(staging))
+        original = source / version.path
+        if state == TAKEN:
+            finish_take(original, left)
+        elif state != WHOLE or holds_version(original, left, version):
+            left.unlink()  # the move is done again, from the start
+        else:
+            moved_to = publish(left, archive, version).relative_to(archive).as_posix()
+            reason = "an interrupted run had copied it"
+            outcomes.append(Outcome(path=version.path, reason=reason, moved_to=moved_to))
+    return outcomes
+
+
+def holds_version(original: Path, copy: Path, version: Version) -> bool:
+    """Return whether ``original`` is still there and is the version that was copied."""
+    try:
+        modified_seconds = int(original.lstat().st_mtime)
+    except FileNotFoundError:
+        return False
+    # Whole seconds: Python may see a coarser time than Spark.
+    return modified_seconds == version.modified_ms // 1000 and digest(original) == digest(copy)
+
+
+def staging_name(archive: Path, version: Version, state: str = "") -> Path:
+    """Return the name that a file has on its way, in a folder that exists."""
+    name = archive / STAGING / version.path
+    name.parent.mkdir(parents=True, exist_ok=True)
+    return name.with_name(f"{name.name}.{version.size_bytes}.{version.modified_ms}{state}")
+
+
+def parse_staging_name(name: Path) -> tuple[Version, str]:
+    """Return the version and the state that ``staging_name`` put into a name."""
+    state = next((s for s in (WHOLE, TAKEN) if name.name.endswith(s)), "")
+    original, size_bytes, modified_ms = name.name.removesuffix(state).rsplit(".", 2)
+    path = name.with_name(original).as_posix()
+    return Version(path, int(size_bytes), int(modified_ms)), state
+
+
+def free_or_same(file: Path, archive: Path, version: Version) -> Iterator[Path]:
+    """Return the names to try: those that are free, or are this very file under a second name."""
+    return (
+        name
+        for name in archive_names(archive, version)
+        if not os.path.lexists(name) or (name.is_file() and name.samefile(file))
+    )
+
+
+def archive_names(archive: Path, version: Version) -> Iterator[Path]:
+    """Return the names a version may have in the archive, best first, without end."""
+    plain = archive / version.day / version.path
+    yield plain
+    stamped = plain.with_name(f"{plain.stem}.{version.stamp}{plain.suffix}")
+    yield stamped
+    number = 2
+    while True:
+        yield stamped.with_name(f"{stamped.stem}.{number}{stamped.suffix}")
+        number += 1
+
+
+def is_unchanged(file: Path, seen: os.stat_result) -> bool:
+    """Return whether ``file`` is still what was seen: same file, size and modification time."""
+    try:
+        now = file.lstat()
+    except FileNotFoundError:
+        return False
+    return (now.st_ino, now.st_size, now.st_mtime_ns) == (
+        seen.st_ino,
+        seen.st_size,
+        seen.st_mtime_ns,
+    )
+
+
+def digest(file: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def check_folders(source: Path, archive: Path) -> None:
+    """Return if ``archive`` can be the archive of ``source``.
+
+    Raises:
+        ValueError: one lies in the other, or they are in two volumes.
+    """
+    if source == archive or source in archive.parents or archive in source.parents:
+        raise ValueError(f"source {source} and archive {archive} must not lie in one another")
+    volumes = {folder.parts[2:5] for folder in (source, archive) if folder.parts[1] == "Volumes"}
+    if len(volumes) > 1:
+        raise ValueError(f"source {source} and archive {archive} are in two volumes")
+
+
+def _literal_path(folder: Path) -> str:
+    """Return ``folder`` for Spark, which would take some characters for a pattern."""
+    return "".join(f"\\{c}" if c in "*?[]{}\\" else c for c in folder.as_posix())
+
+
+def _folder(text: str) -> Path:
+    return Path(os.path.abspath(text.removeprefix("dbfs:")))  # noqa: PTH100 - links stay links, as Spark names them
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the task's parameters."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", type=_folder, required=True, help="folder that files land in")
+    parser.add_argument("--archive", type=_folder, required=True, help="folder they are moved to")
+    parser.add_argument("--stage", required=True, help="catalog.schema.table that has their rows")
+    parser.add_argument(
+        "--run-started", type=_instant, required=True, help="when the run began, ISO 8601, UTC"
+    )
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Archive, print what became of every file, and fail if a move failed."""
+    given = parse_arguments()
+    session = globals().get("spark") or SparkSession.builder.getOrCreate()
+    outcomes = archive(
+        session,
+        source=given.source,
+        archive=given.archive,
+        stage=given.stage,
+        run_started=given.run_started,
+    )
+    for outcome in outcomes:
+        print(outcome)
+    moved = sum(outcome.moved_to is not None for outcome in outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    print(f"archive: {moved} moved, {len(outcomes) - moved - failed} left, {failed} failed")
+    if failed:
+        raise RuntimeError(f"{failed} files could not be moved; see the lines above")
+
+
+if __name__ == "__main__":
+    main()
