@@ -1,0 +1,50 @@
+"""What a Delta table's log says, read from Delta's own snapshot without running a query."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableState:
+    """One Delta table as its newest version has it."""
+
+    schema: StructType
+    num_files: int
+    size_bytes: int
+    transaction_version: int | None  # of the application asked for
+
+
+def read_table_state(spark: SparkSession, path: str, app_id: str) -> TableState | None:
+    """Return the newest state of the Delta table in folder ``path``, or None if there is none.
+
+    The state's ``transaction_version`` is the last one that ``app_id`` has committed.
+    """
+    # Py4J edge: Delta's Python API cannot name transactions, and its detail() runs a query
+    jvm = cast(Any, spark)._jvm
+    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(cast(Any, spark)._jsparkSession, path)
+    defaults = [getattr(log, f"update$default${n}")() for n in (1, 2, 3)]
+    snapshot = log.update(*defaults)
+    if snapshot.version() < 0:
+        return None
+    checksum = snapshot.checksumOpt()
+    # the checksum file knows what the snapshot itself would run a Spark job for
+    totals = checksum.get() if checksum.isDefined() else snapshot.computeChecksum()
+    return TableState(
+        schema=StructType.fromJson(json.loads(snapshot.schema().json())),
+        num_files=int(totals.numFiles()),
+        size_bytes=int(totals.tableSizeBytes()),
+        transaction_version=_transaction_version(snapshot, totals, app_id),
+    )
+
+
+def _transaction_version(snapshot: Any, checksum: Any, app_id: str) -> int | None:
+    if checksum.setTransactions().isDefined():
+        known = checksum.setTransactions().get()
+        own = [known.apply(i) for i in range(known.size())]
+        return next((int(t.version()) for t in own if t.appId() == app_id), None)
+    found = snapshot.transactions().get(app_id)
+    return int(found.get()) if found.isDefined() else None

@@ -1,0 +1,169 @@
+"""What a change flow may declare, and the columns its target shows."""
+
+from collections.abc import Iterable, Sequence
+
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    CalendarIntervalType,
+    DataType,
+    MapType,
+    NullType,
+    StructField,
+    StructType,
+    VariantType,
+)
+
+from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.errors import DefinitionError, NotEmulatedError, nearest
+
+RESERVED = "__dlt_"
+
+
+def target_schema(source: StructType, flow: AutoCdcFlow, *, spark: SparkSession) -> StructType:
+    """Return the columns that the target of ``flow`` shows, in the source's order.
+
+    All of the source's columns; only those of ``column_list``; or all but ``except_column_list``.
+    Every column is nullable: an older row has no value for a column that came later.
+
+    Source: docs.databricks.com AUTO CDC reference, and Apache Spark's error condition
+    AUTOCDC_KEY_NOT_IN_SELECTED_SCHEMA (keys must be kept), both read 2026-10. The order of
+    ``column_list`` is not stated there: assumed to be the source's.
+
+    Raises:
+        DefinitionError: keys, lists or expressions do not fit the source.
+        NotEmulatedError: the flow asks for what is not run here.
+    """
+    _refuse_unsupported(flow)
+    fields = selected_fields(source, flow)
+    if not flow.keys:
+        raise _wrong(flow, "has no key: at least one key column must be given")
+    for key in flow.keys:
+        _find(key, source.names, flow, "keys")
+        if find_name(key, [f.name for f in fields]) is None:
+            raise _wrong(
+                flow, f"leaves key column {key!r} out of its target", "keep every key column"
+            )
+    empty = spark.createDataFrame([], source)
+    _check_orderable(empty, [(quoted(key), f"key {key!r}") for key in flow.keys], flow)
+    _check_orderable(empty, [(flow.sequence_by, f"sequence_by {flow.sequence_by!r}")], flow)
+    for text, role in ((flow.apply_as_deletes, "apply_as_deletes"), (flow.where, "where")):
+        if text is not None and not isinstance(_type_of(empty, text, role, flow), BooleanType):
+            raise _wrong(flow, f"{role} {text!r} is not a boolean expression")
+    return StructType([StructField(f.name, f.dataType, True, f.metadata) for f in fields])
+
+
+def selected_fields(source: StructType, flow: AutoCdcFlow) -> list[StructField]:
+    """Return the source's fields that the flow keeps for its target.
+
+    Raises:
+        DefinitionError: a list names an unknown column, both lists are given, or a column bears
+            a name kept for ourselves.
+    """
+    for name in source.names:
+        if name.lower().startswith(RESERVED):
+            raise _wrong(flow, f"has a source column {name!r}: names with {RESERVED} are reserved")
+    if flow.column_list is not None and flow.except_column_list is not None:
+        raise _wrong(
+            flow, "has both column_list and except_column_list", "give one of them at most"
+        )
+    if flow.column_list is not None:
+        kept = {_find(n, source.names, flow, "column_list") for n in flow.column_list}
+        return [f for f in source.fields if f.name in kept]
+    dropped = {
+        _find(n, source.names, flow, "except_column_list") for n in flow.except_column_list or ()
+    }
+    return [f for f in source.fields if f.name not in dropped]
+
+
+def stored_sequence(flow: AutoCdcFlow, target: StructType) -> str | None:
+    """Return the target's column that is the sequence itself, or None if it holds no such column.
+
+    Only a plain column counts: an expression, a struct of columns or a column left out of the
+    target has to be remembered in the auxiliary table.
+    """
+    text = flow.sequence_by.strip()
+    if len(text) > 1 and text[0] == text[-1] == "`":
+        inner = text[1:-1]
+        text = inner.replace("``", "`") if "`" not in inner.replace("``", "") else text
+    if flow.column_list is not None and find_name(text, flow.column_list) is None:
+        return None
+    if find_name(text, flow.except_column_list or ()) is not None:
+        return None
+    return find_name(text, target.names)
+
+
+def find_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the one of ``known`` that ``name`` means: names differ by more than their case."""
+    return next((k for k in known if k.lower() == name.lower()), None)
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as SQL text, whatever characters it holds."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def column(name: str, relation: str | None = None) -> Column:
+    """Return the column called exactly ``name``, of ``relation`` where one is given."""
+    return F.col(f"{relation}.{quoted(name)}" if relation else quoted(name))
+
+
+def is_orderable(kind: DataType) -> bool:
+    """Return whether Spark can compare two values of this type."""
+    if isinstance(kind, StructType):
+        return all(is_orderable(f.dataType) for f in kind.fields)
+    if isinstance(kind, ArrayType):
+        return is_orderable(kind.elementType)
+    return not isinstance(kind, MapType | VariantType | CalendarIntervalType | NullType)
+
+
+def _refuse_unsupported(flow: AutoCdcFlow) -> None:
+    refused = {
+        "stored_as_scd_type=2": flow.scd_type != 1,
+        "apply_as_truncates": flow.apply_as_truncates is not None,
+        "ignore_null_updates": flow.ignore_null_updates,
+    }
+    for what, is_asked in refused.items():
+        if is_asked:
+            raise NotEmulatedError(
+                f"flow {flow.name!r} into {flow.target!r} uses {what}, which is not run here yet",
+                origin=flow.origin,
+                hint="only SCD type 1 with deletes, sequences and column lists is run here",
+            )
+
+
+def _check_orderable(
+    empty: DataFrame, expressions: Sequence[tuple[str, str]], flow: AutoCdcFlow
+) -> None:
+    for text, role in expressions:
+        kind = _type_of(empty, text, role, flow)
+        if not is_orderable(kind):
+            raise _wrong(flow, f"{role} is of type {kind.simpleString()}, which has no order")
+
+
+def _type_of(empty: DataFrame, text: str, role: str, flow: AutoCdcFlow) -> DataType:
+    try:
+        return empty.select(F.expr(text).alias("value")).schema["value"].dataType
+    except (AnalysisException, ParseException) as error:
+        message = str(error).splitlines()[0]
+        near = nearest(text.strip("` "), empty.columns)
+        hint = f"did you mean {near!r}?" if near else f"its columns are {', '.join(empty.columns)}"
+        raise _wrong(flow, f"cannot use {role} {text!r} on its source: {message}", hint) from error
+
+
+def _find(name: str, known: Sequence[str], flow: AutoCdcFlow, role: str) -> str:
+    found = find_name(name, known)
+    if found is None:
+        near = nearest(name, known)
+        hint = f"did you mean {near!r}?" if near else f"its columns are {', '.join(known)}"
+        raise _wrong(flow, f"names {name!r} in {role}, which its source does not have", hint)
+    return found
+
+
+def _wrong(flow: AutoCdcFlow, what: str, hint: str | None = None) -> DefinitionError:
+    return DefinitionError(
+        f"flow {flow.name!r} into {flow.target!r} {what}", origin=flow.origin, hint=hint
+    )
