@@ -17,6 +17,8 @@ from dlt_stub.errors import StateError, UsageError, nearest
 from dlt_stub.paths import WorkspacePaths, segment
 
 FORMAT = 1
+# Spark's session catalog outlives a workspace opened in this process: what it was told, by name.
+_named: dict[tuple[str, str, str], tuple[str, str]] = {}
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 
 
@@ -134,6 +136,12 @@ def attach_catalogs(spark: SparkSession, catalogs: set[str]) -> None:
 def name_table(spark: SparkSession, entry: TableEntry) -> None:
     """Let ``spark`` find ``entry`` by its three-level name, in SQL too."""
     attach_catalogs(spark, {entry.catalog})
+    key = (spark.sparkContext.applicationId, entry.schema.lower(), entry.name.lower())
+    known = _named.get(key)
+    if known == (entry.catalog, entry.location):
+        return
+    if known is not None:
+        spark.sql(f"DROP TABLE IF EXISTS {entry.quoted}")
     spark.sql(f"CREATE SCHEMA IF NOT EXISTS {quote(entry.catalog)}.{quote(entry.schema)}")
     columns = f"({entry.ddl}) " if entry.ddl else ""
     location = entry.location.replace("\\", "\\\\").replace("'", "\\'")
@@ -141,6 +149,7 @@ def name_table(spark: SparkSession, entry: TableEntry) -> None:
         f"CREATE TABLE IF NOT EXISTS {entry.quoted} {columns}USING {entry.provider} "
         f"LOCATION '{location}'"
     )
+    _named[key] = (entry.catalog, entry.location)
 
 
 def quote(name: str) -> str:

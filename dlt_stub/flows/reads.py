@@ -1,0 +1,313 @@
+"""What a query function reads: on empty inputs when it is probed, on new rows when it runs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql.readwriter import DataFrameReader
+from pyspark.sql.streaming.readwriter import DataStreamReader
+from pyspark.sql.types import StructType
+
+from dlt_stub.declare.reads import CloudFilesRequest, reading
+from dlt_stub.declare.records import AppendFlow, Dataset, DatasetKind, Flow
+from dlt_stub.declare.registry import user_origin
+from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.errors import GraphError, NotEmulatedError, nearest
+from dlt_stub.events import event_schema
+from dlt_stub.expectations import Check, put_check
+from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.graph import ResolvedDataset, UnresolvedDatasetError
+
+# Options of a streaming read from a Delta table that Spark's Delta source honours as Databricks
+# does. Source: docs "Delta table streaming reads and writes", 2026-11-24.
+_STREAM_OPTIONS = {
+    "skipchangecommits": "skipChangeCommits",
+    "ignoredeletes": "ignoreDeletes",
+    "ignorechanges": "ignoreChanges",
+    "maxfilespertrigger": "maxFilesPerTrigger",
+    "maxbytespertrigger": "maxBytesPerTrigger",
+    "startingversion": "startingVersion",
+    "startingtimestamp": "startingTimestamp",
+}
+
+
+class ProbeFiles(Protocol):
+    """Makes the empty stream that stands for a cloudFiles source while a query is probed."""
+
+    def __call__(self, flow: Flow, request: CloudFilesRequest) -> DataFrame:
+        """Return a stream of no files in the source's current schema."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PipelineReads(ABC):
+    """Answers the reads of one flow's query, views included; subclasses say what tables hold."""
+
+    place: PipelinePlace
+    session: SparkSession
+    registry: TableRegistry
+    datasets: Mapping[str, Dataset]
+    view_flows: Mapping[str, AppendFlow]
+    flow: Flow
+    checks: list[tuple[Check, Observation | None]] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    reads_event_log: bool = False
+    _inside_view: list[str] = field(default_factory=list)
+
+    def query(self) -> DataFrame:
+        """Run the flow's query function and return its rows, before the target's expectations.
+
+        Shape: what the user's function returns; streaming or batch as the subclass reads.
+        """
+        if isinstance(self.flow, AppendFlow):
+            with reading(self):
+                return self._frame_of(self.flow)
+        return self.table(self.flow.source, streaming=True, options={})
+
+    def table(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
+        """Return a dataset of this pipeline, its event log, or an outside table.
+
+        Shape: its columns and grain.
+
+        Raises:
+            GraphError: no such table, or a stream was asked of a batch view or the reverse.
+            NotEmulatedError: an option that could change results is not honoured here.
+        """
+        dataset = self.place.dataset_called(name, self.datasets)
+        if dataset is not None:
+            if not self._inside_view and dataset not in self.inputs:
+                self.inputs.append(dataset)
+            if self.datasets[dataset].kind is DatasetKind.VIEW:
+                return self._view(dataset, streaming=streaming)
+            return self.dataset(dataset, streaming=streaming, options=_checked(options, streaming))
+        if self.place.is_event_log(name):
+            self.reads_event_log = True
+            return self.event_log(streaming=streaming)
+        return self._outside(name, streaming=streaming, options=_checked(options, streaming))
+
+    def path(self, path: str) -> str:
+        """Return where a path the user wrote lies on this machine."""
+        return self.place.paths.to_local(path)
+
+    @abstractmethod
+    def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
+        """Return the files of ``request``."""
+
+    @abstractmethod
+    def dataset(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
+        """Return the rows of a table of this pipeline."""
+
+    @abstractmethod
+    def observation(self, name: str) -> Observation | None:
+        """Return what takes the counts of one check; None where the query's progress does."""
+
+    def event_log(self, *, streaming: bool) -> DataFrame:
+        """Return the pipeline's own events.
+
+        Shape: the event log's ten columns, one row an event.
+        """
+        folder = str(self.place.event_log)
+        if not streaming:
+            return DataFrameReader(self.session).schema(event_schema()).json(folder)
+        # Spark's file source would drop files older than a week beside a newer one.
+        reader = DataStreamReader(self.session).schema(event_schema())
+        return reader.option("maxFileAge", "36500d").json(folder)
+
+    def checked(self, frame: DataFrame, dataset: str) -> DataFrame:
+        """Return ``frame`` with the expectations of ``dataset`` in its plan.
+
+        Shape: the columns and grain of ``frame``, less the rows that drop rules remove.
+        """
+        check = Check(
+            observed_as=f"{dataset}#{len(self.checks)}",
+            dataset=dataset,
+            expectations=self.datasets[dataset].expectations,
+        )
+        observation = self.observation(check.observed_as)
+        self.checks.append((check, observation))
+        return put_check(frame, check, flow=self.flow.name, observation=observation)
+
+    def _frame_of(self, flow: AppendFlow) -> DataFrame:
+        frame = flow.query()
+        if not isinstance(frame, DataFrame):
+            raise GraphError(
+                f"the query of flow '{flow.name}' returned {type(frame).__name__}; allowed: a "
+                "DataFrame",
+                origin=flow.origin,
+                hint="return the DataFrame; write nothing inside a query function",
+            )
+        return frame
+
+    def _view(self, name: str, *, streaming: bool) -> DataFrame:
+        if name in self._inside_view:
+            cycle = " -> ".join([*self._inside_view, name])
+            raise GraphError(f"views read each other in a cycle: {cycle}", origin=user_origin())
+        self._inside_view.append(name)
+        try:
+            frame = self._frame_of(self.view_flows[name])
+        finally:
+            self._inside_view.pop()
+        if self.tells_streaming() and streaming != frame.isStreaming:
+            kind, verb = ("batch", "read") if streaming else ("streaming", "read_stream")
+            raise GraphError(
+                f"view '{name}' is a {kind} view and cannot be read as the other kind",
+                origin=user_origin(),
+                hint=f'dlt.{verb}("{name}")',
+            )
+        if not self.datasets[name].expectations:
+            return frame
+        return self.checked(frame, name)
+
+    def tells_streaming(self) -> bool:
+        """Return whether frames here show by themselves whether the deployed query streams."""
+        return True
+
+    def _outside(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
+        entry = self.registry.find(name, catalog=self.place.catalog, schema=self.place.schema)
+        if entry is None:
+            near = nearest(name, self.datasets) or self.registry.nearest(name)
+            raise GraphError(
+                f"flow '{self.flow.name}' reads '{name}', which is neither declared in this "
+                "pipeline nor a table of the local workspace",
+                origin=user_origin(),
+                hint=f"did you mean '{near}'?" if near else "run the pipeline that makes it first",
+            )
+        return delta_frame(self.session, entry.location, streaming=streaming, options=options)
+
+
+@dataclass(slots=True, kw_only=True)
+class ProbeReads(PipelineReads):
+    """Reads on empty inputs of the right shape: Spark itself refuses what streaming refuses."""
+
+    resolved: Mapping[str, ResolvedDataset]
+    empty_folder: str
+    probe_files: ProbeFiles
+    request: CloudFilesRequest | None = None
+
+    def dataset(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
+        """Return no rows of the dataset's schema.
+
+        Shape: the dataset's columns, empty.
+        """
+        if name not in self.resolved:
+            raise UnresolvedDatasetError(name)
+        schema = self.resolved[name].schema
+        if streaming:
+            return empty_stream(self.session, schema, self.empty_folder)
+        return self.session.createDataFrame([], schema)
+
+    def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
+        """Return a stream of no files in the source's current schema.
+
+        Shape: the source's columns and hidden ``_metadata``, streaming, empty.
+        """
+        if self.request is not None and self.request != request:
+            raise NotEmulatedError(
+                f"flow '{self.flow.name}' reads two cloudFiles sources; one flow has one here",
+                origin=request.origin,
+                hint="give each source a flow of its own with @dlt.append_flow",
+            )
+        self.request = request
+        return self.probe_files(self.flow, request)
+
+    def observation(self, name: str) -> Observation | None:
+        """Return None: nothing is executed."""
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class StreamReads(PipelineReads):
+    """Reads on the real tables, as streams with a checkpoint; counts arrive in the progress."""
+
+    def dataset(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
+        """Return the dataset's Delta table.
+
+        Shape: the dataset's columns and grain.
+        """
+        location = str(self.place.table(name))
+        return delta_frame(self.session, location, streaming=streaming, options=options)
+
+    def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
+        """Refuse: a flow that mixes files with other streams is not run here."""
+        raise NotEmulatedError(
+            f"flow '{self.flow.name}' reads cloudFiles in a query that did not when it was probed",
+            origin=request.origin,
+        )
+
+    def observation(self, name: str) -> Observation | None:
+        """Return None: counts of a stream arrive in its progress."""
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchReads(StreamReads):
+    """Reads on the real tables as batches: materialized views, and file batches."""
+
+    batch: DataFrame | None = None  # the micro-batch of files, when there is one
+
+    def dataset(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
+        """Return the dataset's Delta table as it is now.
+
+        Shape: the dataset's columns and grain, batch.
+        """
+        if streaming:
+            raise NotEmulatedError(
+                f"flow '{self.flow.name}' joins cloudFiles with a stream of '{name}'; a flow "
+                "reads one kind of stream here",
+                origin=user_origin(),
+                hint="stage the files in a table of their own, then join the two streams",
+            )
+        location = str(self.place.table(name))
+        return delta_frame(self.session, location, streaming=False, options=options)
+
+    def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
+        """Return the rows of the micro-batch.
+
+        Shape: the source's columns and hidden ``_metadata``, one row for each row of a file, batch.
+        """
+        assert self.batch is not None
+        return self.batch
+
+    def observation(self, name: str) -> Observation | None:
+        """Return a fresh observation."""
+        return Observation(name)
+
+    def tells_streaming(self) -> bool:
+        """Return False: a micro-batch stands for a stream."""
+        return self.batch is None
+
+
+def delta_frame(
+    session: SparkSession, location: str, *, streaming: bool, options: Mapping[str, str]
+) -> DataFrame:
+    """Return the Delta table at ``location``, read past the user's interception.
+
+    Shape: the table's columns and grain.
+    """
+    if streaming:
+        return DataStreamReader(session).format("delta").options(**options).load(location)
+    return DataFrameReader(session).format("delta").options(**options).load(location)
+
+
+def empty_stream(session: SparkSession, schema: StructType, folder: str) -> DataFrame:
+    """Return a stream that never has rows.
+
+    Shape: ``schema``, streaming.
+    """
+    return DataStreamReader(session).schema(schema).format("parquet").load(folder)
+
+
+def _checked(options: Mapping[str, str], streaming: bool) -> dict[str, str]:
+    allowed = _STREAM_OPTIONS if streaming else {}
+    checked = {}
+    for key, value in options.items():
+        if key.lower() not in allowed:
+            kind = "a streaming" if streaming else "a batch"
+            raise NotEmulatedError(
+                f"option {key!r} of {kind} table read is not run locally",
+                origin=user_origin(),
+                hint=f"honoured here: {', '.join(sorted(allowed.values())) or 'none'}",
+            )
+        checked[allowed[key.lower()]] = value
+    return checked

@@ -1,0 +1,246 @@
+"""Runs one flow: file batches one after another, or a stream until nothing is left."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+
+from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState
+from dlt_stub.declare.reads import CloudFilesRequest
+from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, Dataset, DatasetKind
+from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.errors import DltStubError, FlowError
+from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics, violation
+from dlt_stub.failpoints import reach
+from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.flows.reads import BatchReads, StreamReads
+from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written
+from dlt_stub.graph import ResolvedDataset, ResolvedFlow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchMetrics:
+    """What one micro-batch did (rows)."""
+
+    num_output_rows: int | None = None
+    num_upserted_rows: int | None = None
+    num_deleted_rows: int | None = None
+    dropped_records: int = 0
+    expectations: tuple[ExpectationMetrics, ...] = ()
+
+
+OnBatch = Callable[[BatchMetrics], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowContext:
+    """What every flow of one update shares."""
+
+    place: PipelinePlace
+    session: SparkSession
+    registry: TableRegistry
+    datasets: Mapping[str, Dataset]
+    view_flows: Mapping[str, AppendFlow]
+
+
+def run_flow(
+    flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, *, on_batch: OnBatch
+) -> None:
+    """Process everything new for ``flow``; ``on_batch`` is told of each committed micro-batch.
+
+    Raises:
+        ExpectationViolation: a row broke a fail rule; nothing of its batch was committed.
+        UnknownFieldError: files hold new columns; the schema is written, start the flow again.
+        FlowError: anything else the query or the write raised.
+    """
+    try:
+        if flow.analysis.cloud_files is not None:
+            _run_files(flow, flow.analysis.cloud_files, target, context, on_batch)
+        elif flow.analysis.is_streaming:
+            _run_stream(flow, target, context, on_batch)
+        else:
+            _run_complete(flow, target, context, on_batch)
+    except DltStubError:
+        raise
+    except Exception as error:
+        broken = violation(error, flow=flow.flow.name)
+        if broken is not None:
+            raise broken from error
+        raise FlowError(
+            f"flow '{flow.flow.name}' failed: {_first_line(error)}", origin=flow.flow.origin
+        ) from error
+
+
+def source_of(request: CloudFilesRequest) -> CloudFilesSource:
+    """Return the cloudFiles source of ``request``.
+
+    Raises:
+        SourceError: an option is unknown.
+        NotEmulatedError: an option is not honoured here.
+    """
+    return CloudFilesSource.parse(
+        options=request.options, path=request.path, schema=request.schema, origin=request.origin
+    )
+
+
+def source_state(flow: AppendFlow | AutoCdcFlow, place: PipelinePlace) -> CloudFilesState:
+    """Return the ledger and schemas of a flow's cloudFiles source."""
+    return CloudFilesState(place.flow(flow.target, flow.name) / "source")
+
+
+def _run_files(
+    flow: ResolvedFlow,
+    request: CloudFilesRequest,
+    target: ResolvedDataset,
+    context: FlowContext,
+    on_batch: OnBatch,
+) -> None:
+    source = source_of(request)
+    state = source_state(flow.flow, context.place)
+    sink = _sink(flow, target, context)
+    for batch in source.plan(context.session, state):
+        if batch.is_empty:
+            state.commit(batch, {})
+            continue
+        rows = source.read(context.session, state, batch)
+        reads = BatchReads(
+            place=context.place,
+            session=context.session,
+            registry=context.registry,
+            datasets=context.datasets,
+            view_flows=context.view_flows,
+            flow=flow.flow,
+            batch=rows,
+        )
+        frame = reads.query()
+        if not isinstance(flow.flow, AutoCdcFlow):
+            frame = reads.checked(frame, target.name)
+        written = sink.write(frame, batch.number)
+        if written.is_redo:
+            count_only(frame)
+        reach("bronze.after_commit")
+        metrics = _metrics(written, _observed(reads.checks), target)
+        state.commit(batch, _as_json(metrics))
+        on_batch(metrics)
+
+
+def _run_stream(
+    flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
+) -> None:
+    reads = StreamReads(
+        place=context.place,
+        session=context.session,
+        registry=context.registry,
+        datasets=context.datasets,
+        view_flows=context.view_flows,
+        flow=flow.flow,
+    )
+    frame = reads.query()
+    if not isinstance(flow.flow, AutoCdcFlow):
+        frame = reads.checked(frame, target.name)
+    sink = _sink(flow, target, context)
+    outcomes: dict[int, Written] = {}
+    raised: list[Exception] = []
+
+    def handle(batch: DataFrame, batch_id: int) -> None:
+        try:
+            outcomes[batch_id] = sink.write(batch, batch_id)
+            if outcomes[batch_id].is_redo:
+                count_only(batch)
+        except Exception as error:
+            raised.append(error)  # Spark keeps only its text on the way through the JVM
+            raise
+
+    checkpoint = context.place.flow(flow.flow.target, flow.flow.name) / "checkpoint"
+    query = (
+        frame.writeStream.outputMode("complete" if flow.analysis.is_aggregated else "append")
+        .foreachBatch(handle)
+        .option("checkpointLocation", str(checkpoint))
+        .trigger(availableNow=True)
+        .start()
+    )
+    try:
+        query.awaitTermination()
+    except Exception as error:
+        if raised:
+            raise raised[0] from error
+        raise
+    finally:
+        if query.isActive:
+            query.stop()
+        for progress in query.recentProgress:
+            written = outcomes.get(progress.batchId)
+            if written is not None and progress.observedMetrics is not None:
+                counts = [
+                    check.metrics(progress.observedMetrics[check.observed_as].asDict())
+                    for check, _ in reads.checks
+                    if check.observed_as in progress.observedMetrics
+                ]
+                on_batch(_metrics(written, counts, target))
+
+
+def _run_complete(
+    flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
+) -> None:
+    reads = BatchReads(
+        place=context.place,
+        session=context.session,
+        registry=context.registry,
+        datasets=context.datasets,
+        view_flows=context.view_flows,
+        flow=flow.flow,
+    )
+    frame = reads.checked(reads.query(), target.name)
+    written = CompleteSink(table=context.place.table(target.name), app_id=None).write(frame, 0)
+    on_batch(_metrics(written, _observed(reads.checks), target))
+
+
+def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext) -> Sink:
+    table = context.place.table(target.name)
+    app_id = f"{context.place.pipeline_id}/{flow.flow.target}/{flow.flow.name}"
+    if isinstance(flow.flow, AutoCdcFlow):
+        return CdcSink(
+            flow=flow.flow,
+            table=table,
+            auxiliary=context.place.auxiliary(target.name),
+            app_id=app_id,
+        )
+    if flow.analysis.is_aggregated or target.kind is DatasetKind.MATERIALIZED_VIEW:
+        return CompleteSink(table=table, app_id=app_id)
+    return AppendSink(table=table, app_id=app_id, may_be_empty=flow.analysis.cloud_files is None)
+
+
+def count_only(frame: DataFrame) -> None:
+    """Evaluate ``frame`` without writing it, so that its observations arrive after a redo."""
+    frame.write.format("noop").mode("overwrite").save()
+
+
+def _observed(checks: Sequence[tuple[Check, Observation | None]]) -> list[CheckMetrics]:
+    return [
+        check.metrics(observation.get) for check, observation in checks if observation is not None
+    ]
+
+
+def _metrics(
+    written: Written, checks: Sequence[CheckMetrics], target: ResolvedDataset
+) -> BatchMetrics:
+    own = [check for check in checks if check.dataset == target.name]
+    return BatchMetrics(
+        num_output_rows=own[-1].output_rows if own else None,
+        num_upserted_rows=written.num_upserted_rows,
+        num_deleted_rows=written.num_deleted_rows,
+        dropped_records=sum(check.dropped_rows for check in checks),
+        expectations=tuple(each for check in checks for each in check.expectations),
+    )
+
+
+def _as_json(metrics: BatchMetrics) -> dict[str, object]:
+    return {
+        "num_output_rows": metrics.num_output_rows,
+        "dropped_records": metrics.dropped_records,
+    }
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,100 @@
+"""How a micro-batch reaches its target, once and only once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pyspark.sql import DataFrame
+
+from dlt_stub.cdc import apply_changes_batch
+from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.engine.delta_log import latest_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What one micro-batch did to its target (rows); ``is_redo`` if an earlier try had done it."""
+
+    is_redo: bool = False
+    num_upserted_rows: int | None = None  # None where the target is no CDC target
+    num_deleted_rows: int | None = None
+
+
+class Sink(Protocol):
+    """Writes micro-batches into one target; ``version`` numbers them within the flow."""
+
+    def write(self, batch: DataFrame, version: int) -> Written:
+        """Commit ``batch`` unless a batch of that number is committed already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendSink:
+    """Appends each batch; one that may be empty is looked at first, for no rows make no commit."""
+
+    table: Path
+    app_id: str
+    may_be_empty: bool = True
+
+    def write(self, batch: DataFrame, version: int) -> Written:
+        """Append ``batch``, evaluated once, with the transaction id of its number."""
+        if not self.may_be_empty:
+            return self._append(batch, version)
+        # Looking before writing would count twice what the plan observes: keep the rows.
+        batch.persist()
+        try:
+            return Written() if batch.isEmpty() else self._append(batch, version)
+        finally:
+            batch.unpersist()
+
+    def _append(self, batch: DataFrame, version: int) -> Written:
+        before = latest_version(self.table)
+        writer = batch.write.format("delta").mode("append")
+        writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
+        writer.save(str(self.table))
+        return Written(is_redo=latest_version(self.table) == before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteSink:
+    """Replaces the target's content with each batch: streaming aggregations, materialized views."""
+
+    table: Path
+    app_id: str | None  # None: a materialized view, computed anew by every update
+
+    def write(self, batch: DataFrame, version: int) -> Written:
+        """Overwrite the target with ``batch``."""
+        before = latest_version(self.table)
+        writer = batch.write.format("delta").mode("overwrite")
+        if self.app_id is None:
+            writer = writer.option("overwriteSchema", "true")
+        else:
+            writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
+        writer.save(str(self.table))
+        return Written(is_redo=latest_version(self.table) == before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CdcSink:
+    """Applies each batch of changes to the target and its auxiliary table."""
+
+    flow: AutoCdcFlow
+    table: Path
+    auxiliary: Path
+    app_id: str
+
+    def write(self, batch: DataFrame, version: int) -> Written:
+        """Apply ``batch``; its session is private to the streaming query."""
+        metrics = apply_changes_batch(
+            batch,
+            flow=self.flow,
+            target=str(self.table),
+            auxiliary=str(self.auxiliary),
+            app_id=self.app_id,
+            version=version,
+        )
+        if metrics is None:
+            return Written(is_redo=True, num_upserted_rows=0, num_deleted_rows=0)
+        return Written(
+            num_upserted_rows=metrics.num_upserted_rows,
+            num_deleted_rows=metrics.num_deleted_rows,
+        )

@@ -1,0 +1,229 @@
+"""A pipeline a test or a job can update: the first of the three nouns of our Python face."""
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.readwriter import DataFrameReader
+
+from dlt_stub.clock import Clock, SystemClock
+from dlt_stub.declare.user_code import user_world
+from dlt_stub.declare.user_session import UserSession
+from dlt_stub.engine.catalog import TableRegistry, attach_catalogs, quote
+from dlt_stub.engine.session import SERVERLESS_DEFAULTS, start_session
+from dlt_stub.errors import UnknownFieldError, UsageError
+from dlt_stub.events import Event, Listener, event_schema, read_events
+from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.graph import Graph
+from dlt_stub.locks import exclusive
+from dlt_stub.paths import WorkspacePaths
+from dlt_stub.update.globals import Dbutils, display
+from dlt_stub.update.records import Selection, UpdateCause, UpdateResult
+from dlt_stub.update.run import PipelineSources, UpdateRun
+
+# A stream keeps the progress of its last 100 micro-batches only; an update reads them all.
+_SESSION_SETTINGS = {
+    **SERVERLESS_DEFAULTS,
+    "spark.sql.streaming.numRecentProgressUpdates": "1000000",
+}
+
+
+class Pipeline:
+    """A pipeline over source files, with its tables below one local workspace folder.
+
+    Args:
+        source: Source files or ``folder/**`` globs, relative to ``root`` or the working folder.
+        storage: The workspace folder; made when missing.
+        catalog: The catalog its tables are published in.
+        schema: The schema its tables are published in.
+        configuration: What ``spark.conf.get`` answers; ``/Volumes`` paths become local ones.
+        name: Shown in events; also what the pipeline's id is made from.
+        root: The folder helper modules are imported from (``root_path`` of the bundle).
+        event_log: Catalog, schema and name the event log is published as.
+        spark: The session to use; by default the process's own is started.
+        clock: What events are dated by.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Sequence[str | os.PathLike[str]],
+        storage: str | os.PathLike[str],
+        catalog: str,
+        schema: str,
+        configuration: Mapping[str, str] | None = None,
+        name: str = "pipeline",
+        root: str | os.PathLike[str] | None = None,
+        event_log: tuple[str, str, str] | None = None,
+        spark: SparkSession | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = name
+        self.paths = WorkspacePaths.at(storage)
+        self.pipeline_id = str(
+            uuid.uuid5(uuid.NAMESPACE_URL, f"dlt_stub/{catalog}/{schema}/{name}")
+        )
+        self.configuration = dict(configuration or {})
+        self.place = PipelinePlace(
+            paths=self.paths,
+            pipeline_id=self.pipeline_id,
+            catalog=catalog,
+            schema=schema,
+            event_log_name=event_log,
+        )
+        self.registry = TableRegistry(self.paths)
+        self._root = Path(root).absolute() if root is not None else None
+        self._files = source_files(source, self._root or Path.cwd())
+        self._spark = spark
+        self._clock = clock or SystemClock()
+
+    @property
+    def spark(self) -> SparkSession:
+        """The Spark session the pipeline runs on; started when first needed."""
+        if self._spark is None:
+            self._spark = start_session()
+        return self._spark
+
+    def update(
+        self,
+        *,
+        refresh: Sequence[str] = (),
+        full_refresh: bool = False,
+        full_refresh_selection: Sequence[str] = (),
+        validate_only: bool = False,
+        cause: UpdateCause = UpdateCause.API_CALL,
+        listener: Listener | None = None,
+    ) -> UpdateResult:
+        """Bring the selected datasets up to date and return how that ended.
+
+        An update that files with new columns interrupt is followed by another at once, as on
+        Databricks; the result is the last one's.
+
+        Raises:
+            BusyError: another process is updating this pipeline.
+        """
+        selection = Selection(
+            refresh=tuple(refresh),
+            full_refresh=full_refresh,
+            full_refresh_selection=tuple(full_refresh_selection),
+            validate_only=validate_only,
+        )
+        with exclusive(self.place.lock, what=f"an update of pipeline '{self.name}'"):
+            while True:
+                result = self._run(selection, cause, listener)
+                if not isinstance(result.error, UnknownFieldError):
+                    return result
+                # What was reset stays reset: the files already read anew are not read again.
+                selection = Selection(refresh=selection.refresh + selection.full_refresh_selection)
+                cause = UpdateCause.SCHEMA_CHANGE
+
+    def resolve(self) -> Graph:
+        """Return the resolved graph; nothing is run.
+
+        Raises:
+            DefinitionError: a source file, dataset or flow is wrong.
+        """
+        session = self._session()
+        with user_world(session, root=self._root):
+            return self._update_run(session, Selection(), UpdateCause.API_CALL, None).resolve()
+
+    def table(self, name: str) -> DataFrame:
+        """Return a published dataset.
+
+        Shape: the dataset's columns and grain, batch.
+
+        Raises:
+            UsageError: there is no such table yet.
+        """
+        entry = self.registry.find(name, catalog=self.place.catalog, schema=self.place.schema)
+        if entry is None:
+            near = self.registry.nearest(name)
+            raise UsageError(
+                f"no table '{name}' in this workspace",
+                hint=f"did you mean '{near}'?" if near else "run an update first",
+            )
+        return DataFrameReader(self.spark).format("delta").load(entry.location)
+
+    def events(self) -> DataFrame:
+        """Return the pipeline's event log.
+
+        Shape: the event log's ten columns, one row an event, batch.
+        """
+        reader = DataFrameReader(self.spark).schema(event_schema())
+        return reader.json(str(self.place.event_log))
+
+    def event_records(self) -> list[Event]:
+        """Return the events of every update so far, oldest first; needs no Spark."""
+        return list(read_events(self.place.event_log))
+
+    def _run(
+        self, selection: Selection, cause: UpdateCause, listener: Listener | None
+    ) -> UpdateResult:
+        session = self._session()
+        with user_world(session, root=self._root):
+            return self._update_run(session, selection, cause, listener).run()
+
+    def _update_run(
+        self,
+        session: UserSession,
+        selection: Selection,
+        cause: UpdateCause,
+        listener: Listener | None,
+    ) -> UpdateRun:
+        user_globals: dict[str, Any] = {
+            "spark": session,
+            "sc": session.sparkContext,
+            "dbutils": Dbutils(),
+            "display": display,
+        }
+        return UpdateRun(
+            place=self.place,
+            pipeline_name=self.name,
+            sources=PipelineSources(files=self._files, root=self._root, user_globals=user_globals),
+            session=session,
+            registry=self.registry,
+            clock=self._clock,
+            selection=selection,
+            cause=cause,
+            listener=listener,
+        )
+
+    def _session(self) -> UserSession:
+        """Return a session of this update's own, so that no setting outlives it."""
+        private = self.spark.newSession()
+        for key, value in _SESSION_SETTINGS.items():
+            private.conf.set(key, value)
+        for key, value in self.configuration.items():
+            private.conf.set(key, self.paths.to_local(value))
+        attach_catalogs(private, {self.place.catalog})
+        catalog, schema = quote(self.place.catalog), quote(self.place.schema)
+        private.sql(f"CREATE SCHEMA IF NOT EXISTS {catalog}.{schema}")
+        private.sql(f"USE {catalog}.{schema}")
+        return UserSession(private, sql_text=lambda text: text)
+
+
+def source_files(source: Sequence[str | os.PathLike[str]], base: Path) -> tuple[Path, ...]:
+    """Return the files of ``source``, each glob's in the order of their paths.
+
+    Raises:
+        UsageError: an entry names no file.
+    """
+    files: list[Path] = []
+    for entry in source:
+        text = os.fspath(entry)
+        where = Path(text)
+        where = where if where.is_absolute() else base / where
+        if text.endswith("/**"):
+            found = sorted(p for p in where.parent.rglob("*") if p.suffix in (".py", ".sql"))
+        else:
+            found = [where] if where.is_file() else []
+        if not found:
+            raise UsageError(
+                f"source {text!r} names no file below {base}",
+                hint="a source is a file, or a folder followed by /**",
+            )
+        files.extend(file for file in found if file not in files)
+    return tuple(files)

@@ -1,0 +1,167 @@
+"""Every event an update emits, one method for each transition: the only place that words them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dlt_stub.declare.records import AutoCdcFlow, DatasetKind
+from dlt_stub.errors import Origin
+from dlt_stub.events import Event, EventLog, FlowStatus, Level, UpdateState, error_body
+from dlt_stub.flows.run import BatchMetrics
+from dlt_stub.graph import ResolvedDataset, ResolvedFlow
+from dlt_stub.update.records import Selection, UpdateCause, rows_of
+
+_LEVELS = {FlowStatus.FAILED: Level.ERROR, FlowStatus.SKIPPED: Level.WARN}
+
+
+class Progress:
+    """Writes the progress of one update to the event log."""
+
+    def __init__(self, log: EventLog, update_id: str) -> None:
+        self._log = log
+        self._update_id = update_id
+
+    def created(self, cause: UpdateCause, selection: Selection) -> Event:
+        """Say that the update exists and why."""
+        return self._log.emit(
+            "create_update",
+            f"Update {self._short} started by {cause.value}.",
+            body={
+                "validate_only": selection.validate_only,
+                "explore_only": False,
+                "cause": cause.value,
+                "full_refresh": selection.full_refresh,
+                "refresh_selection": list(selection.refresh),
+                "full_refresh_selection": list(selection.full_refresh_selection),
+            },
+        )
+
+    def update(self, state: UpdateState, error: BaseException | None = None) -> Event:
+        """Say that the update has reached ``state``."""
+        verb = "has" if state in (UpdateState.FAILED, UpdateState.COMPLETED) else "is"
+        return self._log.emit(
+            "update_progress",
+            f"Update {self._short} {verb} {state.value}.",
+            body={"state": state.value},
+            level=Level.ERROR if state is UpdateState.FAILED else Level.INFO,
+            error=error_body(error, fatal=True) if error else None,
+        )
+
+    def dataset(self, dataset: ResolvedDataset) -> Event:
+        """Describe a resolved dataset."""
+        return self._log.emit(
+            "dataset_definition",
+            f"Dataset '{dataset.name}' defined as {dataset.kind.value}.",
+            origin=_origin(dataset.name, None, dataset.dataset.origin),
+            body={
+                "dataset_type": dataset.kind.value,
+                "num_flows": len(dataset.flows),
+                "expectations": [
+                    {"name": each.name, "constraint": each.constraint, "action": each.action.value}
+                    for each in dataset.dataset.expectations
+                ],
+                "schema": _columns(dataset),
+                "schema_json": dataset.schema.json(),
+            },
+        )
+
+    def flow_definition(self, flow: ResolvedFlow, dataset: ResolvedDataset) -> Event:
+        """Describe a resolved flow."""
+        return self._log.emit(
+            "flow_definition",
+            f"Flow '{flow.flow.name}' defined as {_flow_type(flow, dataset)}.",
+            origin=self._flow_origin(flow),
+            body={
+                "output_dataset": dataset.name,
+                "input_datasets": [{"name": name} for name in flow.analysis.inputs],
+                "flow_type": _flow_type(flow, dataset),
+                "schema": _columns(dataset),
+                "schema_json": flow.analysis.schema.json(),
+                "language": "PYTHON",
+                "once": False,
+            },
+        )
+
+    def flow(
+        self,
+        flow: ResolvedFlow,
+        status: FlowStatus,
+        *,
+        metrics: BatchMetrics | None = None,
+        error: BaseException | None = None,
+        message: str | None = None,
+        level: Level | None = None,
+    ) -> Event:
+        """Say that ``flow`` has reached ``status``, with the rows of one micro-batch if any."""
+        verb = "has" if status in (FlowStatus.FAILED, FlowStatus.COMPLETED) else "is"
+        body: dict[str, Any] = {"status": status.value}
+        if metrics is not None:
+            body |= _metrics_body(metrics)
+        return self._log.emit(
+            "flow_progress",
+            message or f"Flow '{flow.flow.name}' {verb} {status.value}.",
+            origin=self._flow_origin(flow),
+            body=body,
+            level=level or _LEVELS.get(status, Level.INFO),
+            error=error_body(error, fatal=status is FlowStatus.FAILED) if error else None,
+        )
+
+    def note(self, message: str) -> Event:
+        """Tell the user something that is no state."""
+        return self._log.emit("dlt_stub_note", message, maturity_level="EVOLVING", level=Level.WARN)
+
+    def flush(self) -> None:
+        """Make all events so far durable and visible."""
+        self._log.flush()
+
+    @property
+    def _short(self) -> str:
+        return self._update_id[:6]
+
+    def _flow_origin(self, flow: ResolvedFlow) -> Mapping[str, Any]:
+        return _origin(flow.flow.target, flow.flow.name, flow.flow.origin)
+
+
+def _origin(dataset: str, flow: str | None, where: Origin) -> dict[str, Any]:
+    origin: dict[str, Any] = {
+        "dataset_name": dataset,
+        "table_name": dataset,
+        "source_code_location": {"path": where.path, "line_number": where.line},
+    }
+    if flow is not None:
+        origin["flow_name"] = flow
+    return origin
+
+
+def _columns(dataset: ResolvedDataset) -> list[dict[str, str]]:
+    return [
+        {"name": field.name, "data_type": field.dataType.simpleString()}
+        for field in dataset.schema.fields
+    ]
+
+
+def _flow_type(flow: ResolvedFlow, dataset: ResolvedDataset) -> str:
+    if isinstance(flow.flow, AutoCdcFlow):
+        return "CHANGE"
+    if dataset.kind is DatasetKind.VIEW:
+        return "VIEW"
+    if dataset.kind is DatasetKind.MATERIALIZED_VIEW:
+        return "MATERIALIZED_VIEW"
+    return "COMPLETE" if flow.analysis.is_aggregated else "APPEND"
+
+
+def _metrics_body(metrics: BatchMetrics) -> dict[str, Any]:
+    body: dict[str, Any] = {"metrics": rows_of(metrics)}
+    if metrics.expectations:
+        body["data_quality"] = {
+            "dropped_records": metrics.dropped_records,
+            "expectations": [
+                {
+                    "name": each.name,
+                    "dataset": each.dataset,
+                    "passed_records": each.passed_records,
+                    "failed_records": each.failed_records,
+                }
+                for each in metrics.expectations
+            ],
+        }
+    return body

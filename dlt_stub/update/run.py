@@ -1,0 +1,290 @@
+"""One update of one pipeline, from its source files to its tables."""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from dlt_stub.clock import Clock
+from dlt_stub.declare.records import AppendFlow, DatasetKind, Declarations
+from dlt_stub.declare.user_code import load_declarations
+from dlt_stub.engine.catalog import TableEntry, TableRegistry
+from dlt_stub.errors import UnknownFieldError, UsageError, nearest
+from dlt_stub.events import (
+    EVENT_COLUMNS,
+    Event,
+    EventLog,
+    FlowStatus,
+    Level,
+    Listener,
+    UpdateState,
+)
+from dlt_stub.flows.analyse import Prober
+from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.flows.run import BatchMetrics, FlowContext, run_flow
+from dlt_stub.flows.tables import reset_table, set_up_table
+from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
+from dlt_stub.update.progress import Progress
+from dlt_stub.update.records import (
+    FlowResult,
+    Selection,
+    UpdateCause,
+    UpdateResult,
+    rows_of,
+    summed,
+)
+from dlt_stub.update.schedule import run_flows
+
+EVENT_LOG = "EVENT_LOG"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSources:
+    """The files of a pipeline and the names they find when they run."""
+
+    files: Sequence[Path]
+    root: Path | None
+    user_globals: Mapping[str, Any]
+
+
+class UpdateRun:
+    """Carries out one update inside ``user_world``; every step emits its events."""
+
+    def __init__(
+        self,
+        *,
+        place: PipelinePlace,
+        pipeline_name: str,
+        sources: PipelineSources,
+        session: SparkSession,
+        registry: TableRegistry,
+        clock: Clock,
+        selection: Selection,
+        cause: UpdateCause,
+        listener: Listener | None,
+    ) -> None:
+        self.update_id = str(uuid.uuid4())
+        self._place = place
+        self._sources = sources
+        self._session = session
+        self._registry = registry
+        self._selection = selection
+        self._cause = cause
+        self._events: list[Event] = []
+
+        def listen(event: Event) -> None:
+            self._events.append(event)
+            if listener:
+                listener(event)
+
+        log = EventLog(
+            place.event_log,
+            clock=clock,
+            listener=listen,
+            origin={
+                "pipeline_id": place.pipeline_id,
+                "pipeline_name": pipeline_name,
+                "pipeline_type": "WORKSPACE",
+                "update_id": self.update_id,
+            },
+        )
+        self._progress = Progress(log, self.update_id)
+
+    def run(self) -> UpdateResult:
+        """Return how the update ended; failures are in the result, not raised."""
+        flows: Mapping[str, FlowResult] = {}
+        try:
+            self._progress.created(self._cause, self._selection)
+            self._progress.update(UpdateState.INITIALIZING)
+            self._publish_event_log()
+            graph, context = self._resolve()
+            if not self._selection.validate_only:
+                self._set_up(graph)
+                self._progress.update(UpdateState.RUNNING)
+                self._progress.flush()
+                flows = self._run_flows(graph, context)
+        except BaseException as error:
+            self._progress.update(UpdateState.FAILED, error)
+            self._progress.flush()
+            if not isinstance(error, Exception):
+                raise
+            return self._result(UpdateState.FAILED, flows, error)
+        cause = _root_cause(flows)
+        state = UpdateState.COMPLETED if cause is None else UpdateState.FAILED
+        if isinstance(cause, UnknownFieldError):
+            state = UpdateState.CANCELED
+        self._progress.update(state, cause if state is UpdateState.FAILED else None)
+        self._progress.flush()
+        return self._result(state, flows, cause)
+
+    def resolve(self) -> Graph:
+        """Return the resolved graph; nothing is run or created."""
+        return self._resolve()[0]
+
+    def _resolve(self) -> tuple[Graph, FlowContext]:
+        declarations = load_declarations(
+            self._sources.files,
+            root=self._sources.root,
+            user_globals=dict(self._sources.user_globals),
+        )
+        self._check_selection(declarations)
+        datasets = {dataset.name: dataset for dataset in declarations.datasets}
+        context = FlowContext(
+            place=self._place,
+            session=self._session,
+            registry=self._registry,
+            datasets=datasets,
+            view_flows={
+                flow.target: flow
+                for flow in declarations.flows
+                if isinstance(flow, AppendFlow)
+                and flow.target in datasets
+                and datasets[flow.target].kind is DatasetKind.VIEW
+            },
+        )
+        empty = self._place.paths.pipeline(self._place.pipeline_id) / "empty"
+        empty.mkdir(parents=True, exist_ok=True)
+        prober = Prober(context=context, empty_folder=empty)
+        graph = resolve(declarations, analyse=prober.analyse)
+        for dataset in graph.datasets.values():
+            self._progress.dataset(dataset)
+            for flow in dataset.flows:
+                self._progress.flow_definition(flow, dataset)
+        for note in declarations.notes:
+            self._progress.note(note)
+        return graph, context
+
+    def _check_selection(self, declarations: Declarations) -> None:
+        names = {each.name for each in declarations.datasets if each.kind is not DatasetKind.VIEW}
+        for name in (*self._selection.refresh, *self._selection.full_refresh_selection):
+            if name not in names:
+                near = nearest(name, names)
+                raise UsageError(
+                    f"dataset '{name}' is selected for refresh, but the pipeline has no such table",
+                    hint=f"did you mean '{near}'?"
+                    if near
+                    else f"tables: {', '.join(sorted(names))}",
+                )
+
+    def _publish_event_log(self) -> None:
+        if self._place.event_log_name is None:
+            return
+        catalog, schema, name = self._place.event_log_name
+        self._registry.put(
+            TableEntry(
+                catalog=catalog,
+                schema=schema,
+                name=name,
+                location=str(self._place.event_log),
+                provider="json",
+                kind=EVENT_LOG,
+                pipeline_id=self._place.pipeline_id,
+                ddl=EVENT_COLUMNS,
+            )
+        )
+
+    def _set_up(self, graph: Graph) -> None:
+        selected = [each for each in graph.tables if self._selection.includes(each.name)]
+        resets = [each for each in selected if self._selection.resets(each.name)]
+        if resets:
+            self._progress.update(UpdateState.RESETTING)
+        for dataset in resets:
+            if not reset_table(dataset, place=self._place):
+                self._progress.note(
+                    f"'{dataset.name}' keeps its rows: pipelines.reset.allowed is false"
+                )
+        self._progress.update(UpdateState.SETTING_UP_TABLES)
+        for dataset in selected:
+            set_up_table(dataset, place=self._place, spark=self._session, registry=self._registry)
+
+    def _run_flows(self, graph: Graph, context: FlowContext) -> Mapping[str, FlowResult]:
+        for dataset in graph.tables:
+            status = FlowStatus.QUEUED if self._selection.includes(dataset.name) else None
+            for flow in dataset.flows:
+                self._progress.flow(flow, status or FlowStatus.EXCLUDED)
+
+        def run(flow: ResolvedFlow) -> FlowResult:
+            return self._run_one(flow, graph.datasets[flow.flow.target], context)
+
+        return run_flows(graph, selected=self._selection.includes, run=run, skip=self._skip)
+
+    def _run_one(
+        self, flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext
+    ) -> FlowResult:
+        started = time.monotonic()
+        batches: list[BatchMetrics] = []
+
+        def on_batch(metrics: BatchMetrics) -> None:
+            batches.append(metrics)
+            self._progress.flow(flow, FlowStatus.RUNNING, metrics=metrics)
+            self._progress.flush()
+
+        self._progress.flow(flow, FlowStatus.STARTING)
+        self._progress.flow(flow, FlowStatus.RUNNING)
+        error: Exception | None = None
+        status = FlowStatus.COMPLETED
+        try:
+            # An event log reader must see what the flows before it said.
+            self._progress.flush()
+            run_flow(flow, target, context, on_batch=on_batch)
+            self._progress.flow(flow, status)
+        except UnknownFieldError as changed:
+            error, status = changed, FlowStatus.STOPPED
+            self._progress.flow(
+                flow,
+                status,
+                error=changed,
+                level=Level.WARN,
+                message=f"Flow '{flow.flow.name}' has encountered a schema change during "
+                "execution and terminated. A new update using the new schema will be started "
+                "automatically.",
+            )
+        except Exception as failure:
+            error, status = failure, FlowStatus.FAILED
+            self._progress.flow(flow, status, error=failure)
+        total = summed(batches)
+        return FlowResult(
+            name=flow.flow.name,
+            target=flow.flow.target,
+            status=status,
+            seconds=time.monotonic() - started,
+            metrics=rows_of(total),
+            dropped_records=total.dropped_records,
+            expectations=total.expectations,
+            error=error,
+        )
+
+    def _skip(self, flow: ResolvedFlow, failed: str) -> FlowResult:
+        self._progress.flow(
+            flow,
+            FlowStatus.SKIPPED,
+            message=f"Flow '{flow.flow.name}' is SKIPPED: upstream flow '{failed}' did not "
+            "complete.",
+        )
+        return FlowResult(
+            name=flow.flow.name, target=flow.flow.target, status=FlowStatus.SKIPPED, seconds=0.0
+        )
+
+    def _result(
+        self, state: UpdateState, flows: Mapping[str, FlowResult], error: Exception | None
+    ) -> UpdateResult:
+        return UpdateResult(
+            update_id=self.update_id,
+            state=state,
+            cause=self._cause,
+            flows=flows,
+            events=tuple(self._events),
+            error=error,
+        )
+
+
+def _root_cause(flows: Mapping[str, FlowResult]) -> Exception | None:
+    errors = [flow.error for flow in flows.values() if isinstance(flow.error, Exception)]
+    for error in errors:
+        if not isinstance(error, UnknownFieldError):
+            return error
+    return errors[0] if errors else None
