@@ -50,7 +50,7 @@ class Dataset:
     origin: Origin
     comment: str | None = None
     schema: StructType | str | None = None
-    table_properties: Mapping[str, str] = NOTHING
+    table_properties: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     partition_columns: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
     path: str | None = None
@@ -66,7 +66,7 @@ class AppendFlow:
     query: Query
     origin: Origin
     once: bool = False
-    spark_conf: Mapping[str, str] = NOTHING
+    spark_conf: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
