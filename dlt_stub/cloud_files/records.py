@@ -1,0 +1,48 @@
+"""What the rooms above see of a cloudFiles source: files, batches of files, what became of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One version of one file: ``path`` is plain (not percent-encoded), local where it is local.
+
+    ``is_empty`` says that the file held no data row when its header was read.
+    """
+
+    path: str
+    size: int
+    modified_ms: int
+    is_empty: bool = False
+
+    @property
+    def version(self) -> tuple[str, int, int]:
+        """What tells this content from another one under the same path."""
+        return self.path, self.size, self.modified_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileBatch:
+    """A micro-batch: its number and files never change once they stand in the ledger."""
+
+    number: int
+    files: tuple[FileEntry, ...]
+    header: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no file of the batch held a data row: it may be committed without a Spark job."""
+        return all(file.is_empty for file in self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestedFile:
+    """One row of what ``cloud_files_state`` shows; ``committed_at`` is None while it is pending."""
+
+    path: str
+    size: int
+    modified_at: datetime
+    discovered_at: datetime
+    committed_at: datetime | None
+    batch: int

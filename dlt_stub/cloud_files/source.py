@@ -1,0 +1,352 @@
+"""A cloudFiles source: which files are new, in which batches, and what their rows are."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StringType, StructField, StructType
+
+from dlt_stub.cloud_files.columns import (
+    check_types,
+    infer_types,
+    match_columns,
+    new_columns,
+    parse_ddl,
+    with_hints,
+    with_rescued,
+)
+from dlt_stub.cloud_files.headers import Header, HeaderReader
+from dlt_stub.cloud_files.listing import list_files, stat_file
+from dlt_stub.cloud_files.options import CloudFilesOptions, EvolutionMode, parse_options
+from dlt_stub.cloud_files.reading import read_csv
+from dlt_stub.cloud_files.records import FileBatch, FileEntry
+from dlt_stub.cloud_files.state import CloudFilesState
+from dlt_stub.errors import Origin, SourceError, UnknownFieldError
+
+_SAMPLE_FILES: Final = 1000
+_SAMPLE_BYTES: Final = 50 * 2**30
+_FILE_PATH: Final = "_file_path"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudFilesSource:
+    """What ``spark.readStream.format("cloudFiles")...load(path)`` means, and nothing that changes.
+
+    The order of use, by the flow that owns ``state``: ``current_schema``, ``probe`` once,
+    ``plan``, then for each batch ``read``, write, ``state.commit``. A batch that the target has
+    already (its transaction version is not below the batch's number) is committed without
+    ``read``: its files may be gone by then, and nothing is missing.
+    """
+
+    path: str
+    options: CloudFilesOptions
+    schema: StructType | str | None
+    origin: Origin | None
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        options: Mapping[str, str],
+        path: str,
+        schema: StructType | str | None,
+        origin: Origin | None,
+    ) -> Self:
+        """Return the source that the options describe, each option understood.
+
+        ``path`` is a local path or any URI that Spark reads, not a ``/Volumes`` name.
+
+        Raises:
+            SourceError: an option is unknown or has a value Databricks refuses.
+            NotEmulatedError: an option or a format is not emulated.
+        """
+        understood = parse_options(options, has_schema=schema is not None, origin=origin)
+        return cls(path=path, options=understood, schema=schema, origin=origin)
+
+    def current_schema(self, spark: SparkSession, state: CloudFilesState) -> StructType:
+        """Return the columns the source has now, the rescued data column last.
+
+        Without a schema given by the user they come from the schema log; the first time they are
+        inferred (the headers of the first 1000 files or 50 GB, as STRING unless types are
+        inferred or hinted) and written. Hints changed since then apply to the next version
+        (assumed). Hints given by the side of a schema have no effect.
+
+        Source: Databricks, "Configure schema inference and evolution in Auto Loader", checked
+        2026-11-24. That an empty folder is no error when there are hints is assumed.
+
+        Raises:
+            SourceError: there is no schema, no hint and no file with a header; or a hint is wrong.
+        """
+        if self.schema is not None:
+            given = self.schema
+            columns = given if isinstance(given, StructType) else self._ddl(given, "the schema")
+            check_types(columns, "the schema", self.origin)
+            nullable = StructType([StructField(field.name, field.dataType) for field in columns])
+            return with_rescued(nullable, self.options.rescued_column)
+        latest = state.latest_schema()
+        if latest is None:
+            latest = state.add_schema(self._inferred(spark), self.options.hints)
+        elif latest.hints != self.options.hints:
+            columns = with_hints(latest.schema, self._hints())
+            latest = state.add_schema(columns, self.options.hints)
+        return with_rescued(latest.schema, self.options.rescued_column)
+
+    def probe(self, spark: SparkSession, state: CloudFilesState) -> DataFrame:
+        """Return a stream over no files, on which Spark itself refuses what streams cannot do.
+
+        Shape:
+            The columns of ``current_schema``; streaming; ``_metadata`` can be selected.
+        """
+        schema = self.current_schema(spark, state)
+        return (
+            spark.readStream.schema(schema)
+            .option("__globPaths__", "false")
+            .csv(_empty_folder(state))
+        )
+
+    def plan(
+        self, spark: SparkSession, state: CloudFilesState, schema: StructType
+    ) -> list[FileBatch]:
+        """Return the batches to do, oldest first: those begun before, then those of new files.
+
+        ``schema`` is what ``current_schema`` returned. A batch has its number and files in the
+        ledger before it is returned. All files with rows in a batch share one header; no batch
+        has more files than ``maxFilesPerTrigger``, and none goes on after ``maxBytesPerTrigger``
+        is reached.
+
+        Raises:
+            UnknownFieldError: a new file holds new columns; the next schema has been written, no
+                batch has been assigned, and the call succeeds when it is repeated.
+            SourceError: the same, where the evolution mode is ``failOnNewColumns``; or a file
+                cannot be read.
+        """
+        found = list_files(spark, self.path, self.options, self.origin)
+        if not state.is_started:
+            state.start([] if self.options.include_existing_files else found)
+        overwrites = self.options.allow_overwrites
+        fresh = [file for file in found if state.is_new(file, allow_overwrites=overwrites)]
+        headers = self._headers(spark, fresh, schema)
+        self._evolve(spark, state, schema, headers)
+        state.assign(list(self._groups(headers)))
+        return state.pending
+
+    def read(self, spark: SparkSession, state: CloudFilesState, batch: FileBatch) -> DataFrame:
+        """Return the rows of one batch.
+
+        A file that changed since it got its batch: with ``allowOverwrites`` its new content is a
+        new file of a later batch, so this batch has no row of it; without, the path is all that
+        counts, and its rows are read as they are now if its header is still the same.
+
+        Shape:
+            The columns of ``current_schema``; one row per data row of the files; batch.
+            ``_metadata`` and ``input_file_name()`` can be selected.
+
+        Raises:
+            SourceError: a file is gone (and ``ignoreMissingFiles`` is not set), or has got
+                another header without ``allowOverwrites``.
+        """
+        schema = self.current_schema(spark, state)
+        paths = [] if batch.is_empty else self._present(spark, batch, schema)
+        if not paths:
+            return (
+                spark.read.schema(schema).option("__globPaths__", "false").csv(_empty_folder(state))
+            )
+        match = match_columns(batch.header, schema, self.options)
+        return read_csv(spark, paths=paths, match=match, schema=schema, options=self.options)
+
+    def _present(self, spark: SparkSession, batch: FileBatch, schema: StructType) -> list[str]:
+        paths = []
+        for file in batch.files:
+            now = stat_file(spark, file.path)
+            if now is None and not self.options.ignore_missing_files:
+                raise SourceError(
+                    f"file {file.path!r} of batch {batch.number} is gone: it was found and given "
+                    "its batch, but its rows were never committed",
+                    origin=self.origin,
+                    hint="put the file back, or set the option ignoreMissingFiles to true",
+                )
+            if now is None or (file.is_empty and now.version == file.version):
+                continue
+            if now.version != file.version:
+                if self.options.allow_overwrites:
+                    continue
+                if not self._has_header_still(spark, now, batch, schema):
+                    continue
+            paths.append(file.path)
+        return paths
+
+    def _has_header_still(
+        self, spark: SparkSession, now: FileEntry, batch: FileBatch, schema: StructType
+    ) -> bool:
+        header = self._header_reader(spark, schema).read(now)
+        if not header.has_rows:
+            return False
+        if header.columns != batch.header:
+            raise SourceError(
+                f"file {now.path!r} of batch {batch.number} was replaced before its rows were "
+                f"committed: its columns were {', '.join(batch.header)}, and are now "
+                f"{', '.join(header.columns)}",
+                origin=self.origin,
+                hint="deliver the new content under a name of its own and put the old file back, "
+                "or set the option cloudFiles.allowOverwrites to true",
+            )
+        return True
+
+    def _hints(self) -> StructType:
+        hints = self.options.hints
+        return self._ddl(hints, "cloudFiles.schemaHints") if hints else StructType()
+
+    def _ddl(self, text: str, what: str) -> StructType:
+        return parse_ddl(text, what, self.origin)
+
+    def _inferred(self, spark: SparkSession) -> StructType:
+        hints = self._hints()
+        sample = self._sample(list_files(spark, self.path, self.options, self.origin))
+        headers = self._headers(spark, sample, None)
+        names = new_columns(
+            list(itertools.chain.from_iterable(header.columns for header in headers.values())),
+            self._reserved(),
+        )
+        if not names and not hints.fields:
+            raise SourceError(
+                f"CF_EMPTY_DIR_FOR_SCHEMA_INFERENCE: the columns of {self.path!r} cannot be "
+                "inferred, because no file there has a header",
+                origin=self.origin,
+                hint="land a file first, or name the columns by cloudFiles.schemaHints",
+            )
+        return with_hints(self._typed(spark, names, headers), hints)
+
+    def _typed(
+        self, spark: SparkSession, names: Iterable[str], headers: Mapping[FileEntry, Header]
+    ) -> StructType:
+        types = (
+            infer_types(spark, _paths_by_header(headers), self.options)
+            if self.options.infer_column_types
+            else {}
+        )
+        return StructType(
+            [StructField(name, types.get(name.lower(), StringType())) for name in names]
+        )
+
+    def _reserved(self) -> tuple[str, ...]:
+        name = self.options.rescued_column
+        return () if name is None else (name,)
+
+    def _sample(self, files: Sequence[FileEntry]) -> list[FileEntry]:
+        sizes = itertools.accumulate((file.size for file in files), initial=0)
+        pairs = zip(files[:_SAMPLE_FILES], sizes, strict=False)
+        return [file for file, before in pairs if before < _SAMPLE_BYTES]
+
+    def _header_reader(self, spark: SparkSession, schema: StructType | None) -> HeaderReader:
+        positional = None
+        if self.schema is not None and schema is not None:
+            names = schema.fieldNames()
+            positional = tuple(name for name in names if name != self.options.rescued_column)
+        return HeaderReader(spark, self.options, positional=positional, origin=self.origin)
+
+    def _headers(
+        self, spark: SparkSession, files: Iterable[FileEntry], schema: StructType | None
+    ) -> dict[FileEntry, Header]:
+        reader = self._header_reader(spark, schema)
+        headers = {}
+        for file in files:
+            try:
+                header = reader.read(file)
+            except SourceError:
+                if stat_file(spark, file.path) is None:  # gone since it was listed: not there yet
+                    continue
+                raise
+            if self.options.rescued_column is not None and _FILE_PATH in header.columns:
+                raise SourceError(
+                    f"file {file.path!r} has a column named {_FILE_PATH!r}, which is the rescued "
+                    "data column's own key for the file's path",
+                    origin=self.origin,
+                    hint="give the column another name",
+                )
+            headers[file] = header
+        return headers
+
+    def _evolve(
+        self,
+        spark: SparkSession,
+        state: CloudFilesState,
+        schema: StructType,
+        headers: Mapping[FileEntry, Header],
+    ) -> None:
+        mode = self.options.evolution
+        if mode in (EvolutionMode.NONE, EvolutionMode.RESCUE):
+            return
+        known = schema.fieldNames()
+        evolving = {
+            file: header for file, header in headers.items() if new_columns(header.columns, known)
+        }
+        if not evolving:
+            return
+        columns = itertools.chain.from_iterable(header.columns for header in evolving.values())
+        names = new_columns(list(columns), known)
+        file = next(iter(evolving))
+        others = f" (and {len(evolving) - 1} more files)" if len(evolving) > 1 else ""
+        message = (
+            f"file {file.path!r}{others} holds columns that the schema lacks: {', '.join(names)}"
+        )
+        if mode is EvolutionMode.FAIL_ON_NEW_COLUMNS:
+            raise SourceError(
+                message,
+                origin=self.origin,
+                hint="add the columns to the schema or cloudFiles.schemaHints, or remove the file",
+            )
+        latest = state.latest_schema()
+        before = StructType() if latest is None else latest.schema
+        added = self._typed(spark, names, evolving)
+        state.add_schema(
+            with_hints(StructType([*before.fields, *added.fields]), self._hints()),
+            self.options.hints,
+        )
+        raise UnknownFieldError(
+            message,
+            origin=self.origin,
+            hint="nothing is lost: the new schema has been written, start the flow again",
+        )
+
+    def _groups(
+        self, headers: Mapping[FileEntry, Header]
+    ) -> Iterator[tuple[tuple[str, ...], list[FileEntry]]]:
+        by_header: dict[tuple[str, ...], list[FileEntry]] = {}
+        for file, header in headers.items():
+            # Files without rows go by themselves: their batches need no Spark job.
+            key = header.columns if header.has_rows else ()
+            entry = replace(file, is_empty=not header.has_rows)
+            by_header.setdefault(key, []).append(entry)
+        for key, files in by_header.items():
+            for chunk in self._chunks(files):
+                yield key, chunk
+
+    def _chunks(self, files: Iterable[FileEntry]) -> Iterator[list[FileEntry]]:
+        most_files, most_bytes = self.options.max_files, self.options.max_bytes
+        chunk: list[FileEntry] = []
+        size = 0
+        for file in files:
+            is_over = most_bytes is not None and size >= most_bytes
+            if chunk and (len(chunk) >= most_files or is_over):
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(file)
+            size += file.size
+        if chunk:
+            yield chunk
+
+
+def _paths_by_header(headers: Mapping[FileEntry, Header]) -> dict[tuple[str, ...], list[str]]:
+    paths: dict[tuple[str, ...], list[str]] = {}
+    for file, header in headers.items():
+        if header.has_rows:
+            paths.setdefault(header.columns, []).append(file.path)
+    return paths
+
+
+def _empty_folder(state: CloudFilesState) -> str:
+    folder = state.folder / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
