@@ -43,5 +43,7 @@ class TaskExecutor(Protocol):
     def __call__(self, task: jobs.Task, context: TaskContext) -> TaskOutcome:
         """Run ``task``, whose references are filled in, and return how it ended.
 
-        An exception means that the task failed; a NotEmulatedError is not tried again.
+        An exception means that the task failed; a NotEmulatedError is not tried again. What is no
+        ``Exception`` (KeyboardInterrupt, SystemExit) ends the run: an executor turns a user's
+        ``sys.exit`` into an outcome itself.
         """

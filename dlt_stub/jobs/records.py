@@ -4,8 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from databricks.sdk.service import jobs
@@ -13,9 +12,6 @@ from databricks.sdk.service.jobs import RunLifeCycleState as Life
 from databricks.sdk.service.jobs import RunResultState as Result
 from databricks.sdk.service.jobs import TerminationCodeCode as Code
 from databricks.sdk.service.jobs import TerminationTypeType as Kind
-
-NO_TEXTS: Mapping[str, str] = MappingProxyType({})
-NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 _OVER = frozenset({Life.TERMINATED, Life.SKIPPED, Life.INTERNAL_ERROR})
 _SUCCEEDED = frozenset({Result.SUCCESS, Result.SUCCESS_WITH_FAILURES})
@@ -136,8 +132,8 @@ class TaskRun:
     end_time_ms: int | None = None
     outcome: str | None = None
     error_trace: str = ""
-    values: Mapping[str, Any] = NO_VALUES  # Any: JSON that a user's task set
-    details: Mapping[str, str] = NO_TEXTS
+    values: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON that a user's task set
+    details: Mapping[str, str] = field(default_factory=dict)
     earlier_attempts: tuple[Attempt, ...] = ()
 
     def to_sdk(self) -> jobs.RunTask:
@@ -170,7 +166,7 @@ class JobRun:
     state: State
     start_time_ms: int
     trigger: TriggerInfo
-    parameters: Mapping[str, str] = NO_TEXTS
+    parameters: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[TaskRun, ...] = ()
     end_time_ms: int | None = None
     queue_duration_ms: int = 0
@@ -227,7 +223,7 @@ class TaskOutcome:
     result: Result = Result.SUCCESS
     message: str = ""
     error_trace: str = ""
-    details: Mapping[str, str] = NO_TEXTS
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         allowed = (Result.SUCCESS, Result.FAILED, Result.TIMEDOUT, Result.CANCELED)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import sha256
+from types import MappingProxyType
 
 from databricks.sdk.service import jobs
 from databricks.sdk.service.jobs import RunLifeCycleState as Life
@@ -21,7 +22,7 @@ from dlt_stub.jobs.executor import TaskExecutor
 from dlt_stub.jobs.order import JobPlan, plan_job
 from dlt_stub.jobs.parameters import job_parameters
 from dlt_stub.jobs.recorder import Recorder, epoch_ms, ignore
-from dlt_stub.jobs.records import NO_TEXTS, JobRun, RunEvent, State, TriggerInfo
+from dlt_stub.jobs.records import JobRun, RunEvent, State, TriggerInfo
 from dlt_stub.jobs.references import JobFacts
 from dlt_stub.jobs.results import run_state
 from dlt_stub.jobs.store import RunStore
@@ -31,6 +32,7 @@ from dlt_stub.paths import WorkspacePaths
 QUEUE_POLL_SECONDS = 1.0
 QUEUE_LIMIT_SECONDS = 48 * 3600
 _BY_HAND = TriggerInfo()
+_NONE_GIVEN: Mapping[str, str] = MappingProxyType({})
 
 
 def random_id() -> int:
@@ -50,7 +52,7 @@ def run_job(
     run_task: TaskExecutor,
     paths: WorkspacePaths,
     clock: Clock,
-    parameters: Mapping[str, str] = NO_TEXTS,
+    parameters: Mapping[str, str] = _NONE_GIVEN,
     trigger: TriggerInfo = _BY_HAND,
     on_event: Callable[[RunEvent], None] = ignore,
     new_id: Callable[[], int] = random_id,
