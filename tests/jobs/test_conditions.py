@@ -1,7 +1,6 @@
-from typing import Any
-
 import pytest
 
+from dlt_stub.jobs import TaskContext, TaskOutcome
 from tests.jobs.bench import Bench, Make
 
 
@@ -67,9 +66,7 @@ def test_branches_join_again_on_none_failed(bench: Bench, task: Make) -> None:
 
 
 def test_a_condition_reads_task_values(bench: Bench, task: Make) -> None:
-    def count(_: Any, context: Any) -> Any:
-        from dlt_stub.jobs import TaskOutcome
-
+    def count(_: object, context: TaskContext) -> TaskOutcome:
         context.set_value("rows", 3)
         context.set_value("is_new", True)
         return TaskOutcome()
