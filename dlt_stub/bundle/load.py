@@ -131,7 +131,7 @@ class _Reader:
         if documents is None:
             return None
         config = merge_documents(documents, self._report)
-        self._check_sections(config, references_pass=True)
+        self._check_shape(config)
         target = self._select_target(config, target_name)
         if target is None:
             return None
@@ -139,7 +139,7 @@ class _Reader:
         config = self._with_contexts(config, target)
         variables = self._assign_variables(config, target)
         config, variables = self._resolve_sections(config, variables)
-        self._check_sections(map_of_sections(config), references_pass=False)
+        self._check_resolved_sections(config)
         self._check_mode(config, target)
         name = text_of(node_at(config, ("bundle", "name"))) or ""
         resources = map_of(config.get("resources"))
@@ -193,8 +193,7 @@ class _Reader:
     def _include(self, root: MapNode) -> list[str]:
         names: list[str] = []
         for pattern, node in list_of_texts(root.get("include")):
-            # Go's Glob: `**` is one level, and a leading dot is nothing special.
-            matches = sorted(glob.glob(pattern, root_dir=self._root, include_hidden=True))
+            matches = local_paths.glob_like_go(pattern, self._root)
             if Path(pattern).is_absolute():
                 self._report.error(f"include {pattern!r} must be relative", origin=node.origin)
             elif not matches and not glob.has_magic(pattern):
@@ -211,10 +210,15 @@ class _Reader:
                 names.append(match)
         return names
 
-    def _check_sections(self, config: MapNode, *, references_pass: bool) -> None:
-        TypeChecker(self._report, references_pass=references_pass).check(config, RootSection, ())
-        if references_pass and config.get("bundle") is None:
+    def _check_shape(self, config: MapNode) -> None:
+        TypeChecker(self._report, references_pass=True).check(config, RootSection, ())
+        if config.get("bundle") is None:
             self._report.error("required section 'bundle' is missing", origin=config.origin)
+
+    def _check_resolved_sections(self, config: MapNode) -> None:
+        sections = {k: v for k, v in config.entries.items() if k in _SECTIONS}
+        resolved = replace(config, entries=sections)
+        TypeChecker(self._report, names_pass=True).check(resolved, RootSection, ())
 
     def _select_target(self, config: MapNode, wanted: str | None) -> _Target | None:
         targets = map_of(config.get("targets"))
@@ -345,19 +349,6 @@ class _Reader:
             ids=MappingProxyType(dict(ids)),
             origins=MappingProxyType(dict(_origins(resources, ("resources",)))),
         )
-
-
-def map_of_sections(config: MapNode) -> MapNode:
-    """Return only the sections whose references are resolved by now, computed fields left out."""
-    workspace = map_of(config.get("workspace"))
-    without_user = {k: v for k, v in workspace.entries.items() if k != "current_user"}
-    bundle = map_of(config.get("bundle"))
-    computed = ("target", "environment", "mode")
-    own = {k: v for k, v in bundle.entries.items() if k not in computed}
-    entries = {k: v for k, v in config.entries.items() if k in _SECTIONS}
-    entries["workspace"] = replace(workspace, entries=without_user)
-    entries["bundle"] = replace(bundle, entries=own)
-    return replace(config, entries=entries)
 
 
 def _dashboard(body: Mapping[str, Any], dashboard_id: str) -> BundleDashboard:

@@ -169,7 +169,7 @@ class _Locator:
             if node is None or text is None or not _WILDCARDS.search(text) or _REMOTE.match(text):
                 continue
             folder = self._roots.folder_of(node.origin)
-            matches = sorted(glob.glob(text, root_dir=folder, include_hidden=True))
+            matches = glob_like_go(text, folder)
             if matches:
                 return [
                     map_of(library).with_entry(
@@ -206,8 +206,8 @@ class _Locator:
         return path[0] == "jobs" and path[1] in self._git_jobs
 
     def _missing(self, kind: str, text: str, local: Path, path: YamlPath, node: Node) -> None:
-        siblings = os.listdir(local.parent) if local.parent.is_dir() else []
-        near = nearest(local.name, siblings)
+        siblings = local.parent.iterdir() if local.parent.is_dir() else ()
+        near = nearest(local.name, [sibling.name for sibling in siblings])
         self._error(
             f"{kind} {text!r} does not exist",
             path,
@@ -232,6 +232,15 @@ class _Locator:
 
     def _error(self, summary: str, path: YamlPath, node: Node, hint: str | None = None) -> None:
         self._report.error(summary, origin=node.origin, path=("resources", *path), hint=hint)
+
+
+def glob_like_go(pattern: str, folder: Path) -> list[str]:
+    """Return what ``pattern`` matches in ``folder``, sorted, by the rules of Go's ``Glob``.
+
+    ``**`` is one level, as ``*`` is, and a leading dot is nothing special.
+    """
+    found = glob.glob(pattern, root_dir=folder, include_hidden=True)  # noqa: PTH207  # Path.glob takes ** as any depth
+    return sorted(found)
 
 
 def is_notebook(file: Path) -> bool:

@@ -125,7 +125,7 @@ def _report_doubled_keys(documents: list[MapNode], report: Report) -> None:
             names = ", ".join(sorted(f"{kind}.{key}" for kind, _ in found))
             kind, resources = max(
                 found,
-                key=lambda place: _sortable(place[1], key),  # noqa: B023  # used at once
+                key=lambda place: _sortable(place[1], key),
             )
             others = ", ".join(
                 str(other.key_origin(key)) for _, other in found if other is not resources

@@ -1,4 +1,4 @@
-"""A bundle as the rest of the house sees it: databricks-sdk's dataclasses, resolved for one target."""
+"""A bundle for one target, as the rest of the house sees it: databricks-sdk's dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

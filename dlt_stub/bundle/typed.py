@@ -1,4 +1,4 @@
-"""Checks a tree against dataclasses: unknown fields, wrong types, missing fields, each with its place.
+"""Checks a tree against dataclasses: unknown fields, wrong types, missing fields.
 
 The CLI only warns of an unknown field and drops it. Here it is an error: a field that is dropped
 changes what runs without anybody seeing it.
@@ -55,11 +55,15 @@ class TypeChecker:
     """Checks nodes against types; the result holds values of the right type, or unknowns.
 
     With ``references_pass`` a string that holds ``${...}`` fits every type: it is not resolved yet.
+    With ``names_pass`` unknown fields are not reported: they were, before the target was merged in.
     """
 
-    def __init__(self, report: Report, *, references_pass: bool = False) -> None:
+    def __init__(
+        self, report: Report, *, references_pass: bool = False, names_pass: bool = False
+    ) -> None:
         self._report = report
         self._references_pass = references_pass
+        self._names_pass = names_pass
 
     def check(self, node: Node, wanted: Any, path: YamlPath) -> Node:
         """Return ``node`` as a ``wanted`` (a type hint, hence Any)."""
@@ -92,6 +96,8 @@ class TypeChecker:
         for key, value in node.entries.items():
             if key in known:
                 checked = checked.with_entry(key, self.check(value, known[key], (*path, key)))
+                continue
+            if self._names_pass:
                 continue
             near = nearest(key, known)
             self._report.error(

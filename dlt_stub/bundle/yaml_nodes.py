@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -70,17 +70,19 @@ class _Loader(yaml.SafeLoader):
     into a date.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012  # PyYAML reads it from the class
 
 
 _PLAIN = (
     ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-    ("int", r"^(?:[-+]?(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F_]+|0o[0-7_]+)$", list("-+0123456789")),
+    ("int", r"^[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o?[0-7_]+)$", list("-+0123456789")),
     (
         "float",
-        r"^(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        (
+            r"^(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        ),
         list("-+0123456789."),
     ),
     ("merge", r"^<<$", ["<"]),
@@ -92,9 +94,8 @@ for _name, _pattern, _first in _PLAIN:
 
 def read_yaml(text: str, path: str, report: Report) -> Node | None:
     """Return the document in ``text`` with its positions, or None if it is not valid YAML."""
-    loader = _Loader(text)
     try:
-        root = loader.get_single_node()
+        root = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
@@ -104,8 +105,6 @@ def read_yaml(text: str, path: str, report: Report) -> Node | None:
     except yaml.YAMLError as error:
         report.error(f"not valid YAML: {error}", origin=Origin(path=path))
         return None
-    finally:
-        loader.dispose()  # type: ignore[no-untyped-call]  # the stubs leave it out
     if root is None:
         return None
     return _Converter(path, report).convert(root, ())
@@ -173,7 +172,9 @@ class _Converter:
 
 
 def _integer(text: str) -> int:
-    return int(text.replace("_", ""), 0)
+    digits = text.replace("_", "")
+    legacy_octal = re.fullmatch(r"[-+]?0[0-7]+", digits)  # Go still reads 017 as 15
+    return int(digits, 8 if legacy_octal else 0)
 
 
 def _real(text: str) -> float:
@@ -237,7 +238,7 @@ def map_at(
     change: Callable[[YamlPath, Node], Node],
     path: YamlPath = (),
 ) -> Node:
-    """Return the tree with ``change`` applied wherever ``pattern`` leads; ``*`` is any key or item."""
+    """Return the tree, ``change`` applied wherever ``pattern`` leads; ``*`` is any key or item."""
     if not pattern:
         return change(path, node)
     head, rest = pattern[0], pattern[1:]

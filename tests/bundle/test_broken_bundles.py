@@ -1,4 +1,4 @@
-"""Each folder in ``broken`` is a fault put into a copy of ``base``, with what must be said of it."""
+"""Each folder in ``broken`` is a fault put into a copy of ``base``, and what must be said."""
 
 import shutil
 from pathlib import Path
