@@ -38,6 +38,7 @@ IS_OUTSIDE = "__dlt_is_outside"  # breaks the flow's ``where``
 _LATEST = "__dlt_latest"
 _JSON = {  # the defaults drop NULLs and microseconds, and two rows would look equal
     "ignoreNullFields": "false",
+    "timeZone": "UTC",
     "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
     "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
 }

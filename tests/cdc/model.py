@@ -1,0 +1,68 @@
+"""What SCD type 1 means, in plain Python: no Spark, no storage, the whole history at hand."""
+
+import random
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Change(NamedTuple):
+    """One change of an order; ``key`` and ``seq`` may be NULL."""
+
+    key: int | None
+    status: str | None
+    amount: float | None
+    seq: int | None
+    op: str
+
+
+SCHEMA = "key int, status string, amount double, seq int, op string"
+
+
+def final_rows(changes: Iterable[Change]) -> set[tuple[int | None, str | None, float | None]]:
+    """Return (key, status, amount) of every key whose greatest change is no delete."""
+    by_key: dict[int | None, list[Change]] = {}
+    for change in changes:
+        by_key.setdefault(change.key, []).append(change)
+    winners = (max(group, key=_rank) for group in by_key.values())
+    return {(c.key, c.status, c.amount) for c in winners if c.op != "DELETE"}
+
+
+def random_changes(seed: int, count: int) -> list[Change]:
+    """Return changes of a few keys with many ties, deletes and NULLs."""
+    dice = random.Random(seed)
+    return [
+        Change(
+            key=dice.choice([None, 1, 2, 3, 4, 5, 6]),
+            status=dice.choice([None, "ACTIVE", "SHIPPED", "a,b", ""]),
+            amount=dice.choice([None, 1.5, -2.0, 10.0]),
+            seq=dice.choice([None, *range(1, 9)]),
+            op=dice.choice(["UPSERT", "UPSERT", "UPSERT", "DELETE"]),
+        )
+        for _ in range(count)
+    ]
+
+
+def cut_into_batches(changes: list[Change], seed: int) -> list[list[Change]]:
+    """Return the changes shuffled, some of them twice, in batches of random length."""
+    dice = random.Random(seed)
+    dealt = [*changes, *dice.sample(changes, len(changes) // 4)]
+    dice.shuffle(dealt)
+    batches = []
+    while dealt:
+        size = dice.randint(1, len(changes) // 2)
+        batches.append(dealt[:size])
+        dealt = dealt[size:]
+    return batches
+
+
+def _rank(change: Change) -> tuple[object, ...]:
+    values = (change.key, change.status, change.amount)
+    return (
+        _null_first(change.seq),
+        change.op == "DELETE",
+        tuple(_null_first(value) for value in values),
+    )
+
+
+def _null_first(value: object) -> tuple[bool, object]:
+    return (value is not None, 0 if value is None else value)

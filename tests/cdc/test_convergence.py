@@ -1,0 +1,31 @@
+"""The same changes give the same table, however they are ordered, doubled and cut."""
+
+from typing import Any
+
+import pytest
+
+from tests.cdc.conftest import MakeOrders
+from tests.cdc.model import SCHEMA, cut_into_batches, final_rows, random_changes
+
+COUNT = 40
+SHAPES: dict[str, dict[str, Any]] = {
+    "sequence stored": {"except_column_list": ("op",)},
+    "sequence hidden": {"column_list": ("key", "status", "amount")},
+    "sequence computed": {"except_column_list": ("op",), "sequence_by": "struct(seq, 1)"},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_batching_gives_the_same_table(orders: MakeOrders, seed: int, shape: str) -> None:
+    changes = random_changes(seed, COUNT)
+    feed = orders(SCHEMA, apply_as_deletes="op = 'DELETE'", **SHAPES[shape])
+    upserted = deleted = 0
+    for batch in cut_into_batches(changes, seed):
+        done = feed.apply(*batch)
+        assert done is not None
+        upserted += done.num_upserted_rows
+        deleted += done.num_deleted_rows
+    found = {(r["key"], r["status"], r["amount"]) for r in feed.table().collect()}
+    assert found == final_rows(changes), f"seed {seed}"
+    assert upserted - deleted >= len(found)

@@ -1,0 +1,85 @@
+"""What a change flow may declare, and the columns its target shows."""
+
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from dlt_stub import cdc
+from dlt_stub.cdc import target_schema
+from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.errors import DefinitionError, NotEmulatedError, Origin
+
+SOURCE = "order_id int not null, status string, seq int, op string, tags map<string,int>"
+BASE = {
+    "name": "orders",
+    "target": "orders",
+    "source": "changes",
+    "keys": ("order_id",),
+    "sequence_by": "seq",
+    "origin": Origin(path="orders.py", line=7),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({}, ["order_id", "status", "seq", "op", "tags"]),
+        ({"except_column_list": ("OP", "seq")}, ["order_id", "status", "tags"]),
+        ({"column_list": ("status", "Order_Id")}, ["order_id", "status"]),
+    ],
+)
+def test_target_shows_the_selected_columns(
+    spark: SparkSession, arguments: dict[str, Any], names: list[str]
+) -> None:
+    schema = _schema_of(spark, arguments)
+    assert schema.names == names
+    assert all(field.nullable for field in schema.fields)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"keys": ()}, "has no key"),
+        ({"keys": ("order_di",)}, r"'order_di' in keys.*\n.*did you mean 'order_id'"),
+        ({"keys": ("tags",)}, "key 'tags' is of type map<string,int>, which has no order"),
+        ({"sequence_by": "sequ"}, r"sequence_by 'sequ' on its source.*\n.*did you mean 'seq'"),
+        ({"sequence_by": "tags"}, "has no order"),
+        ({"sequence_by": "seq +"}, "sequence_by 'seq \\+'"),
+        ({"apply_as_deletes": "op"}, "apply_as_deletes 'op' is not a boolean"),
+        ({"where": "nope > 1"}, "where 'nope > 1'"),
+        ({"column_list": ("status",)}, "leaves key column 'order_id' out"),
+        ({"except_column_list": ("stat",)}, r"'stat' in except_column_list.*\n.*'status'"),
+        ({"column_list": ("op",), "except_column_list": ("op",)}, "both column_list and"),
+    ],
+)
+def test_wrong_definition_names_file_and_line(
+    spark: SparkSession, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DefinitionError, match=r"(?s)orders\.py:7: .*" + message):
+        _schema_of(spark, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ({"scd_type": 2}, "stored_as_scd_type=2"),
+        ({"apply_as_truncates": "op = 'TRUNCATE'"}, "apply_as_truncates"),
+        ({"ignore_null_updates": True}, "ignore_null_updates"),
+    ],
+)
+def test_what_is_not_run_is_refused(
+    spark: SparkSession, arguments: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(NotEmulatedError, match=what):
+        _schema_of(spark, arguments)
+
+
+def test_public_names_of_the_room() -> None:
+    assert cdc.__all__ == ["CdcMetrics", "apply_changes_batch", "target_schema"]
+
+
+def _schema_of(spark: SparkSession, arguments: dict[str, Any]) -> StructType:
+    source = spark.createDataFrame([], SOURCE).schema
+    return target_schema(source, AutoCdcFlow(**{**BASE, **arguments}), spark=spark)
