@@ -259,7 +259,7 @@ class _Given:
             )
         modes = {mode.lower(): mode for mode in EvolutionMode}
         if found.lower() not in modes:
-            near = nearest(found, list(EvolutionMode))
+            near = nearest(found, [mode.value for mode in EvolutionMode])
             known = ", ".join(EvolutionMode)
             raise self._error(
                 f"cloudFiles.schemaEvolutionMode {found!r} is not one of {known}",

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from dlt_stub.errors import StateError
 
@@ -21,7 +21,7 @@ class Segments:
     def __init__(self, folder: Path) -> None:
         """Name the folder; nothing is made before the first append."""
         self._folder = folder
-        self._open: BinaryIO | None = None
+        self._own: Path | None = None
 
     def read(self) -> Iterator[tuple[str, Mapping[str, Any]]]:  # Any: what JSON holds
         """Return each entry with its place, ``file:line``, oldest first.
@@ -38,37 +38,31 @@ class Segments:
     def append(self, entries: Iterable[Mapping[str, object]]) -> None:
         """Write the entries durably, in order; after a crash a first part of them may stand."""
         text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
-        if self._open is None:
-            self._open = self._new_segment()
+        if self._own is None:
+            self._own = self._new_segment()
         try:
-            self._open.write(text.encode())
-            self._open.flush()
-            os.fsync(self._open.fileno())
+            with self._own.open("ab") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
         except OSError:
             # What was written may be cut short, and then has to stay its segment's last line.
-            self._open.close()
-            self._open = None
+            self._own = None
             raise
 
-    def close(self) -> None:
-        """Let go of the segment; a later append starts the next one."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
-
-    def _new_segment(self) -> BinaryIO:
+    def _new_segment(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         names = [int(path.stem) for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdigit()]
         path = self._folder / f"{max(names, default=-1) + 1:010d}{_SUFFIX}"
         try:
-            file = path.open("xb")
+            path.touch(exist_ok=False)
         except FileExistsError as error:
             raise StateError(
                 f"{path} was just made by another process: two updates run on one source",
                 hint="let one of them end, then run again",
             ) from error
         sync_folder(self._folder)
-        return file
+        return path
 
 
 def put_if_absent(path: Path, text: str) -> None:

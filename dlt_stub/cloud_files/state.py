@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+from uuid import uuid4
 
 from pyspark.sql.types import StructType
 
@@ -52,7 +53,7 @@ class CloudFilesState:
         self.folder = folder
         self._clock = clock or SystemClock()
         self._segments = Segments(folder / "ledger")
-        self._is_started = False
+        self._source_id: str | None = None
         self._batches: dict[int, FileBatch] = {}
         self._assigned_at: dict[int, datetime] = {}
         self._commits: dict[int, _Commit] = {}
@@ -64,7 +65,15 @@ class CloudFilesState:
     @property
     def is_started(self) -> bool:
         """Whether the source has looked for files before."""
-        return self._is_started
+        return self._source_id is not None
+
+    @property
+    def source_id(self) -> str | None:
+        """What tells this start of the source from one after a full refresh; None before it.
+
+        Batch numbers begin at 0 with each start, so a Delta ``txnAppId`` has to hold it.
+        """
+        return self._source_id
 
     @property
     def pending(self) -> list[FileBatch]:
@@ -81,7 +90,8 @@ class CloudFilesState:
 
     def start(self, skipped: Iterable[FileEntry]) -> None:
         """Note that the source has started, and the files it leaves out for ever."""
-        self._write([{"kind": "start", "files": [_to_json(file) for file in skipped]}])
+        files = [_to_json(file) for file in skipped]
+        self._write([{"kind": "start", "source_id": uuid4().hex, "files": files}])
 
     def assign(self, groups: Sequence[tuple[tuple[str, ...], Sequence[FileEntry]]]) -> None:
         """Give each group of files, which share one header, the next batch number, durably."""
@@ -184,7 +194,7 @@ class CloudFilesState:
         try:
             at = datetime.fromisoformat(entry["at"])
             if entry["kind"] == "start":
-                self._is_started = True
+                self._source_id = str(entry["source_id"])
                 self._know(_from_json(file) for file in entry["files"])
             elif entry["kind"] == "assign":
                 batch = FileBatch(
@@ -207,6 +217,8 @@ class CloudFilesState:
             raise StateError(f"{place} has version {entry.get('v')!r}, known is {_VERSION}")
         if kind not in ("start", "assign", "commit"):
             raise StateError(f"{place} has the unknown kind {kind!r}")
+        if kind == "start" and self._source_id is not None:
+            raise StateError(f"{place} starts the source again: two updates ran on it")
         if kind == "assign" and number in self._batches:
             raise StateError(
                 f"{place} gives batch {number} a second time: two updates ran on one source"
