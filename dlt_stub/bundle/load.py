@@ -177,6 +177,9 @@ class _Reader:
         except UnicodeDecodeError as error:
             self._report.error(f"not UTF-8: {error.reason}", origin=origin)
             return None
+        except OSError as error:
+            self._report.error(f"cannot be read: {error.strerror}", origin=origin)
+            return None
         faults_before = len(self._report.diagnostics)
         node = read_yaml(text, name, self._report)
         if node is None and len(self._report.diagnostics) == faults_before:

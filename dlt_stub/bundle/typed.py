@@ -116,16 +116,20 @@ class TypeChecker:
     def _check_list(self, node: Node, item_type: Any, path: YamlPath) -> Node:
         if not isinstance(node, ListNode):
             return self._wrong(node, "a list", path)
-        items = tuple(
-            self.check(item, item_type, (*path, place)) for place, item in enumerate(node.items)
-        )
-        return ListNode(items=items, origin=node.origin)
+        items: list[Node] = []
+        for place, item in enumerate(node.items):
+            if isinstance(item, ScalarNode) and item.value is None:
+                item = self._wrong(item, "an item", (*path, place))
+            items.append(self.check(item, item_type, (*path, place)))
+        return ListNode(items=tuple(items), origin=node.origin)
 
     def _check_dict(self, node: Node, value_type: Any, path: YamlPath) -> Node:
         if not isinstance(node, MapNode):
             return self._wrong(node, "a mapping", path)
         checked = node
         for key, value in node.entries.items():
+            if value_type is str and isinstance(value, ScalarNode) and value.value is None:
+                value = scalar("", value.origin)  # Go's value for an absent string
             checked = checked.with_entry(key, self.check(value, value_type, (*path, key)))
         return checked
 

@@ -44,7 +44,12 @@ def read_overrides(root: Path, target: str, report: Report) -> MapNode:
     file = root / name
     if not file.is_file():
         return map_of(None)
-    node = read_yaml(file.read_text(encoding="utf-8"), name, report)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        report.error(f"the variables file cannot be read: {error}", origin=Origin(path=name))
+        return map_of(None)
+    node = read_yaml(text, name, report)
     if node is not None and not isinstance(node, MapNode):
         report.error("the variables file must hold one JSON object", origin=node.origin)
     return map_of(node)
