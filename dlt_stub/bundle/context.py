@@ -152,7 +152,12 @@ class ResourceLookup:
             return self._id(resolver, str(kind), str(key), map_of(found))
         if kind == "volumes" and rest == ["volume_path"]:
             return self._joined(resolver, str(key), map_of(found), "/Volumes/", "/")
-        value = navigate(found, tuple(rest), ".".join(str(part) for part in path[:3]))
+        so_far = ".".join(str(part) for part in path[:3])
+        computed = ("id", "volume_path") if kind == "volumes" else ("id",)
+        if len(rest) == 1 and isinstance(found, MapNode) and rest[0] not in found.entries:
+            near = nearest(str(rest[0]), [*computed, *found.entries])
+            return Missing(nearest_reference=f"{so_far}.{near}" if near else None)
+        value = navigate(found, tuple(rest), so_far)
         return value if isinstance(value, Missing) else resolver.resolve(value, path)
 
     def _id(self, resolver: Resolver, kind: str, key: str, resource: MapNode) -> Node:

@@ -52,3 +52,10 @@ def test_all_faults_are_raised_together(base: Path) -> None:
         "resources/orders.pipeline.yml",
     ]
     assert "did you mean 'serverless'?" in str(caught.value)
+
+
+def test_computed_field_is_suggested(base: Path) -> None:
+    pipeline = base / "resources" / "orders.pipeline.yml"
+    pipeline.write_text(pipeline.read_text().replace("volume_path", "volumepath"))
+    (diagnostic,) = read_bundle(base).diagnostics
+    assert diagnostic.hint == "did you mean ${resources.volumes.landing.volume_path}?"
