@@ -15,7 +15,10 @@ def as_sql(value: str | Column) -> str:
     context = SparkContext._active_spark_context
     if context is None or context._jvm is None:
         raise DefinitionError("a col() or expr() argument needs a running Spark session")
-    converter = context._jvm.org.apache.spark.sql.classic.ColumnNodeToExpressionConverter
+    scala_object = getattr(
+        context._jvm.org.apache.spark.sql.classic, "ColumnNodeToExpressionConverter$"
+    )
+    converter = getattr(scala_object, "MODULE$")
     node = value._jc.node()  # type: ignore[operator]  # pyspark types its Column handle loosely
     return str(converter.apply(node).sql())
 

@@ -31,9 +31,6 @@ class Reads(Protocol):
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
         """Return the files ``request`` asks for."""
 
-    def path(self, path: str) -> str:
-        """Return where a path the user wrote lies on this machine."""
-
 
 _current: ContextVar[Reads | None] = ContextVar("dlt_stub_reads", default=None)
 

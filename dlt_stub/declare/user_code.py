@@ -130,6 +130,8 @@ def _is_below(module: object, root: Path) -> bool:
     file = getattr(module, "__file__", None)
     if not file or not hasattr(module, "__spec__"):
         return False
+    if str(getattr(module, "__name__", "")).partition(".")[0] == "dlt_stub":
+        return False
     path = Path(file)
     return path.is_relative_to(root) and "site-packages" not in path.parts
 

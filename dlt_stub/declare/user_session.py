@@ -15,11 +15,17 @@ from dlt_stub.errors import DefinitionError, NotEmulatedError
 CLOUD_FILES = "cloudfiles"
 
 
-class SqlText(Protocol):
-    """Turns the SQL a user wrote into SQL Spark runs."""
+class Names(Protocol):
+    """Makes the names and paths a user writes mean something to the session they are used on."""
 
-    def __call__(self, text: str) -> str:
-        """Return ``text`` with the pipeline's names and Databricks' functions spliced in."""
+    def path(self, path: str) -> str:
+        """Return where ``path`` lies on this machine."""
+
+    def know(self, table: str) -> None:
+        """Let the session find ``table`` by that name, if the workspace has it."""
+
+    def sql(self, text: str) -> str:
+        """Return ``text`` as SQL the session can run."""
 
 
 class UserSession(SparkSession):
@@ -28,9 +34,9 @@ class UserSession(SparkSession):
     It shares the JVM session ``session`` has, so everything else is Spark's own.
     """
 
-    def __init__(self, session: SparkSession, *, sql_text: SqlText) -> None:
+    def __init__(self, session: SparkSession, *, names: Names) -> None:
         super().__init__(session.sparkContext, session._jsparkSession)
-        self._sql_text = sql_text
+        self.names = names
 
     @property
     def read(self) -> DataFrameReader:
@@ -47,17 +53,14 @@ class UserSession(SparkSession):
 
         Shape: its columns and grain, batch.
         """
-        reads = reads_or_none()
-        if reads is None:
-            return super().table(tableName)
-        return reads.table(tableName, streaming=False, options={})
+        return self.read.table(tableName)
 
     def sql(self, sqlQuery: str, args: Any = None, **kwargs: Any) -> DataFrame:
-        """Run ``sqlQuery`` with the pipeline's names known.
+        """Run ``sqlQuery`` with the workspace's names known.
 
         Shape: what the query returns.
         """
-        return super().sql(self._sql_text(sqlQuery), args, **kwargs)
+        return super().sql(self.names.sql(sqlQuery), args, **kwargs)
 
 
 class _Remembered:
@@ -75,9 +78,17 @@ class _Remembered:
                 self.options[key] = text
 
 
+Paths = str | list[str]
+
+
+def _mapped(names: Names, path: Paths) -> Paths:
+    return names.path(path) if isinstance(path, str) else [names.path(each) for each in path]
+
+
 class _UserReader(DataFrameReader):
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, spark: UserSession) -> None:
         super().__init__(spark)
+        self._names = spark.names
         self._told = _Remembered()
 
     def format(self, source: str) -> "_UserReader":
@@ -103,19 +114,33 @@ class _UserReader(DataFrameReader):
     def table(self, tableName: str) -> DataFrame:
         reads = reads_or_none()
         if reads is None:
+            self._names.know(tableName)
             return super().table(tableName)
         return reads.table(tableName, streaming=False, options=self._told.options)
 
     def load(self, path: Any = None, *args: Any, **options: Any) -> DataFrame:
-        reads = reads_or_none()
-        if reads is not None and path is not None:
-            path = reads.path(path) if isinstance(path, str) else [reads.path(p) for p in path]
-        return super().load(path, *args, **options)
+        return super().load(None if path is None else _mapped(self._names, path), *args, **options)
+
+    def csv(self, path: Any, *args: Any, **options: Any) -> DataFrame:
+        return super().csv(_mapped(self._names, path), *args, **options)
+
+    def json(self, path: Any, *args: Any, **options: Any) -> DataFrame:
+        return super().json(_mapped(self._names, path), *args, **options)
+
+    def parquet(self, *paths: str, **options: Any) -> DataFrame:
+        return super().parquet(*(self._names.path(path) for path in paths), **options)
+
+    def text(self, paths: Paths, *args: Any, **options: Any) -> DataFrame:
+        return super().text(_mapped(self._names, paths), *args, **options)
+
+    def orc(self, path: Paths, *args: Any, **options: Any) -> DataFrame:
+        return super().orc(_mapped(self._names, path), *args, **options)
 
 
 class _UserStreamReader(DataStreamReader):
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, spark: UserSession) -> None:
         super().__init__(spark)
+        self._names = spark.names
         self._told = _Remembered()
 
     def format(self, source: str) -> "_UserStreamReader":
@@ -164,7 +189,7 @@ class _UserStreamReader(DataStreamReader):
             return reads.cloud_files(
                 CloudFilesRequest(
                     options=dict(self._told.options),
-                    path=reads.path(where),
+                    path=self._names.path(where),
                     schema=self._told.schema,
                     origin=user_origin(),
                 )
@@ -174,4 +199,16 @@ class _UserStreamReader(DataStreamReader):
                 f"a stream of format {self._told.format!r} is not run locally",
                 origin=user_origin(),
             )
-        return super().load(reads.path(path) if path else path, **options)
+        return super().load(self._names.path(path) if path else path, **options)
+
+    def csv(self, path: str, *args: Any, **options: Any) -> DataFrame:
+        return super().csv(self._names.path(path), *args, **options)
+
+    def json(self, path: str, *args: Any, **options: Any) -> DataFrame:
+        return super().json(self._names.path(path), *args, **options)
+
+    def parquet(self, path: str, *args: Any, **options: Any) -> DataFrame:
+        return super().parquet(self._names.path(path), *args, **options)
+
+    def text(self, path: str, *args: Any, **options: Any) -> DataFrame:
+        return super().text(self._names.path(path), *args, **options)

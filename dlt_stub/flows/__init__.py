@@ -1,0 +1,1 @@
+"""Flows: what a query reads, and how its rows reach their target once and only once."""

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlt_stub.declare.reads import reads_or_none
 from dlt_stub.declare.records import Dataset
+from dlt_stub.declare.registry import user_origin
+from dlt_stub.engine.names import SessionNames
+from dlt_stub.engine.sql import relations
+from dlt_stub.errors import NotEmulatedError
 from dlt_stub.paths import WorkspacePaths, segment
 
 
@@ -78,3 +83,25 @@ def split_name(name: str) -> tuple[str, ...]:
     """Return the levels of a dotted name without their quotes; ``LIVE`` is no level."""
     parts = [part.strip("`") for part in name.split(".")]
     return tuple(parts[1:] if parts[0].upper() == "LIVE" and len(parts) > 1 else parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineNames(SessionNames):
+    """Names inside the source files of one pipeline."""
+
+    place: PipelinePlace
+
+    def sql(self, text: str) -> str:
+        """Return ``text`` with Databricks' functions answered; outside tables are known.
+
+        Raises:
+            NotEmulatedError: it reads inside a query function, where the graph would not see it.
+        """
+        if reads_or_none() is not None and relations(self.session, text):
+            raise NotEmulatedError(
+                "spark.sql over tables inside a query function is not run locally yet",
+                origin=user_origin(),
+                hint="spark.read.table(name) or spark.readStream.table(name), then the "
+                "DataFrame's own methods",
+            )
+        return SessionNames.sql(self, text)

@@ -60,10 +60,10 @@ class PipelineReads(ABC):
 
         Shape: what the user's function returns; streaming or batch as the subclass reads.
         """
-        if isinstance(self.flow, AppendFlow):
-            with reading(self):
+        with reading(self):
+            if isinstance(self.flow, AppendFlow):
                 return self._frame_of(self.flow)
-        return self.table(self.flow.source, streaming=True, options={})
+            return self.table(self.flow.source, streaming=True, options={})
 
     def table(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
         """Return a dataset of this pipeline, its event log, or an outside table.
@@ -85,10 +85,6 @@ class PipelineReads(ABC):
             self.reads_event_log = True
             return self.event_log(streaming=streaming)
         return self._outside(name, streaming=streaming, options=_checked(options, streaming))
-
-    def path(self, path: str) -> str:
-        """Return where a path the user wrote lies on this machine."""
-        return self.place.paths.to_local(path)
 
     @abstractmethod
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:

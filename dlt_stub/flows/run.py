@@ -98,7 +98,8 @@ def _run_files(
     source = source_of(request)
     state = source_state(flow.flow, context.place)
     sink = _sink(flow, target, context)
-    for batch in source.plan(context.session, state):
+    schema = source.current_schema(context.session, state)
+    for batch in source.plan(context.session, state, schema):
         if batch.is_empty:
             state.commit(batch, {})
             continue

@@ -12,11 +12,12 @@ from pyspark.sql.readwriter import DataFrameReader
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.declare.user_code import user_world
 from dlt_stub.declare.user_session import UserSession
-from dlt_stub.engine.catalog import TableRegistry, attach_catalogs, quote
+from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.session import SERVERLESS_DEFAULTS, start_session
 from dlt_stub.errors import UnknownFieldError, UsageError
 from dlt_stub.events import Event, Listener, event_schema, read_events
-from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.flows.functions import WorkspaceFunctions
+from dlt_stub.flows.names import PipelineNames, PipelinePlace
 from dlt_stub.graph import Graph
 from dlt_stub.locks import exclusive
 from dlt_stub.paths import WorkspacePaths
@@ -40,9 +41,10 @@ class Pipeline:
         catalog: The catalog its tables are published in.
         schema: The schema its tables are published in.
         configuration: What ``spark.conf.get`` answers; ``/Volumes`` paths become local ones.
-        name: Shown in events; also what the pipeline's id is made from.
+        name: Shown in events; also what the pipeline's id is made from, unless it is given.
         root: The folder helper modules are imported from (``root_path`` of the bundle).
         event_log: Catalog, schema and name the event log is published as.
+        pipeline_id: The id of a pipeline that a bundle declares.
         spark: The session to use; by default the process's own is started.
         clock: What events are dated by.
     """
@@ -58,12 +60,13 @@ class Pipeline:
         name: str = "pipeline",
         root: str | os.PathLike[str] | None = None,
         event_log: tuple[str, str, str] | None = None,
+        pipeline_id: str | None = None,
         spark: SparkSession | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.name = name
         self.paths = WorkspacePaths.at(storage)
-        self.pipeline_id = str(
+        self.pipeline_id = pipeline_id or str(
             uuid.uuid5(uuid.NAMESPACE_URL, f"dlt_stub/{catalog}/{schema}/{name}")
         )
         self.configuration = dict(configuration or {})
@@ -198,11 +201,22 @@ class Pipeline:
             private.conf.set(key, value)
         for key, value in self.configuration.items():
             private.conf.set(key, self.paths.to_local(value))
-        attach_catalogs(private, {self.place.catalog})
-        catalog, schema = quote(self.place.catalog), quote(self.place.schema)
-        private.sql(f"CREATE SCHEMA IF NOT EXISTS {catalog}.{schema}")
-        private.sql(f"USE {catalog}.{schema}")
-        return UserSession(private, sql_text=lambda text: text)
+        names = PipelineNames(
+            session=private,
+            paths=self.paths,
+            registry=self.registry,
+            catalog=self.place.catalog,
+            schema=self.place.schema,
+            functions=WorkspaceFunctions(
+                self.paths,
+                self.registry,
+                catalog=self.place.catalog,
+                schema=self.place.schema,
+            ),
+            place=self.place,
+        )
+        names.use()
+        return UserSession(private, names=names)
 
 
 def source_files(source: Sequence[str | os.PathLike[str]], base: Path) -> tuple[Path, ...]:

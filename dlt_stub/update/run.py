@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from dlt_stub.clock import Clock
 from dlt_stub.declare.records import AppendFlow, DatasetKind, Declarations
 from dlt_stub.declare.user_code import load_declarations
-from dlt_stub.engine.catalog import TableEntry, TableRegistry
+from dlt_stub.engine.catalog import TableEntry, TableRegistry, name_table
 from dlt_stub.errors import UnknownFieldError, UsageError, nearest
 from dlt_stub.events import (
     EVENT_COLUMNS,
@@ -174,18 +174,18 @@ class UpdateRun:
         if self._place.event_log_name is None:
             return
         catalog, schema, name = self._place.event_log_name
-        self._registry.put(
-            TableEntry(
-                catalog=catalog,
-                schema=schema,
-                name=name,
-                location=str(self._place.event_log),
-                provider="json",
-                kind=EVENT_LOG,
-                pipeline_id=self._place.pipeline_id,
-                ddl=EVENT_COLUMNS,
-            )
+        entry = TableEntry(
+            catalog=catalog,
+            schema=schema,
+            name=name,
+            location=str(self._place.event_log),
+            provider="json",
+            kind=EVENT_LOG,
+            pipeline_id=self._place.pipeline_id,
+            ddl=EVENT_COLUMNS,
         )
+        self._registry.put(entry)
+        name_table(self._session, entry)
 
     def _set_up(self, graph: Graph) -> None:
         selected = [each for each in graph.tables if self._selection.includes(each.name)]

@@ -1,0 +1,81 @@
+"""Databricks' table functions over what the workspace keeps: event logs and file ledgers."""
+
+import uuid
+
+from pyspark.sql import SparkSession
+from pyspark.sql.readwriter import DataFrameReader
+
+from dlt_stub.cloud_files import CloudFilesState
+from dlt_stub.engine.catalog import TableEntry, TableRegistry
+from dlt_stub.engine.names import CLOUD_FILES_STATE, EVENT_LOG, table_argument
+from dlt_stub.engine.sql import TableFunctionCall
+from dlt_stub.errors import UsageError
+from dlt_stub.events import event_schema
+from dlt_stub.paths import WorkspacePaths
+
+FILES_COLUMNS = """path string, size bigint, create_time timestamp, discovery_time timestamp,
+processed_time timestamp, commit_time timestamp, archive_time timestamp, archive_mode string,
+move_location string, source_id string, flow_name string"""
+
+
+class WorkspaceFunctions:
+    """Answers ``event_log(...)`` and ``cloud_files_state(...)`` with temporary views."""
+
+    def __init__(
+        self, paths: WorkspacePaths, registry: TableRegistry, *, catalog: str, schema: str
+    ) -> None:
+        self._paths = paths
+        self._registry = registry
+        self._catalog = catalog
+        self._schema = schema
+
+    def __call__(self, session: SparkSession, call: TableFunctionCall) -> str | None:
+        """Return the name of a view that holds what ``call`` returns, or None for Spark's own.
+
+        Raises:
+            UsageError: the table is not one of this workspace.
+        """
+        name = call.name[-1].lower()
+        if name == EVENT_LOG:
+            return self._event_log(session, table_argument(call))
+        if name == CLOUD_FILES_STATE:
+            return self._cloud_files_state(session, table_argument(call))
+        return None
+
+    def _event_log(self, session: SparkSession, argument: str) -> str:
+        pipeline = self._paths.pipeline(argument) if "." not in argument else None
+        if pipeline is None or not pipeline.exists():
+            pipeline = self._paths.pipeline(self._entry(argument).pipeline_id)
+        frame = DataFrameReader(session).schema(event_schema()).json(str(pipeline / "event_log"))
+        view = f"__dlt_event_log_{uuid.uuid4().hex[:8]}"
+        frame.createOrReplaceTempView(view)
+        return view
+
+    def _cloud_files_state(self, session: SparkSession, argument: str) -> str:
+        entry = self._entry(argument)
+        flows = self._paths.pipeline(entry.pipeline_id) / "flows" / entry.name
+        rows = [
+            {
+                "path": file.path,
+                "size": file.size,
+                "discovery_time": file.discovered_at,
+                "commit_time": file.committed_at,
+                "source_id": "0",
+                "flow_name": folder.parent.name,
+            }
+            for folder in sorted(flows.glob("*/source"))
+            for file in CloudFilesState(folder).files()
+        ]
+        view = f"__dlt_cloud_files_state_{uuid.uuid4().hex[:8]}"
+        session.createDataFrame(rows, FILES_COLUMNS).createOrReplaceTempView(view)
+        return view
+
+    def _entry(self, table: str) -> TableEntry:
+        entry = self._registry.find(table, catalog=self._catalog, schema=self._schema)
+        if entry is None:
+            near = self._registry.nearest(table)
+            raise UsageError(
+                f"no table '{table}' in this workspace",
+                hint=f"did you mean '{near}'?" if near else "run its pipeline first",
+            )
+        return entry
