@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from dlt_stub.cloud_files.options import CloudFilesOptions
@@ -51,10 +52,15 @@ def list_files(
     else:
         found = _walk_hadoop(spark, path, origin)
     selects = _Selection(spark, options, origin)
-    return sorted(
-        (file for relative, file in found if selects(relative, file)),
-        key=lambda file: (file.modified_ms, file.path),
-    )
+    try:
+        files = [file for relative, file in found if selects(relative, file)]
+    except Py4JJavaError as error:
+        raise SourceError(
+            f"cannot list {path!r}: {error.java_exception.getMessage()}",
+            origin=origin,
+            hint="a cloud path needs its Hadoop file system on Spark's class path, and credentials",
+        ) from error
+    return sorted(files, key=lambda file: (file.modified_ms, file.path))
 
 
 def stat_file(spark: SparkSession, path: str) -> FileEntry | None:

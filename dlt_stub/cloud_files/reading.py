@@ -15,7 +15,8 @@ _CORRUPT: Final = "__dlt_corrupt_record"
 _FILE_PATH: Final = "_file_path"
 _RECORD: Final = "_corrupt_record"
 # Tokens beyond the header that are rescued one by one; a row with more is rescued as a whole too.
-EXTRA_TOKENS: Final = 64
+# Each costs every row that is taken apart: with 64, 100,000 such rows took 3.3 s, with 16 1.3 s.
+EXTRA_TOKENS: Final = 16
 
 
 def read_csv(

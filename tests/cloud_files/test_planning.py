@@ -193,6 +193,13 @@ def test_missing_source_folder_is_named(landing: "Landing") -> None:
         landing.plan()
 
 
+def test_unreachable_cloud_path_is_said(landing: "Landing") -> None:
+    found = landing.source
+    far = type(found)(path="nofs://bucket/in", options=found.options, schema=None, origin=None)
+    with pytest.raises(SourceError, match=r"cannot list 'nofs://bucket/in': No FileSystem"):
+        far.current_schema(landing.spark, landing.state)
+
+
 def test_colon_in_a_name_is_refused(landing: "Landing") -> None:
     landing.land("10:00.csv", "id\n1\n")
     with pytest.raises(SourceError, match=r"10:00\.csv' cannot be read"):
