@@ -28,8 +28,8 @@ ORDER_RULES = (
         severity=Severity.DROP,
         needs=("_rescued_data",),
         reason=(
-            "A value that does not fit its column is rescued and read as NULL; in a row with too many"
-            " commas values stand one column off. Either would overwrite good ones in the target"
+            "A value that does not fit its column is rescued and read as NULL, and in a row with"
+            " too many commas values stand one column off. Both would overwrite good values"
         ),
     ),
     Rule(

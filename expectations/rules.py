@@ -15,7 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")  # leaves {3} of a regular expression alone
+_HINT = re.compile(r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\s`.:]+))(?:\.\S+)?\s*:?\s+\S.*")
 _OPENING, _CLOSING = "(<", ")>"
 
 
@@ -92,26 +97,23 @@ def fit_rules(
     return FittedRules(rules=tuple(kept), left_out=tuple(left_out))
 
 
-def check_sql(rules: Iterable[Rule]) -> None:
-    """Return if Spark can parse every constraint.
-
-    Needs a Spark session. On Spark Connect (serverless) parsing is put off, and the pipeline's own
-    analysis reports the constraint instead.
+def check_sql(spark: SparkSession, rules: Iterable[Rule]) -> None:
+    """Return if Spark can parse every constraint; nothing is run.
 
     Raises:
         RuleError: a constraint is not SQL.
     """
-    from pyspark.errors import ParseException
-    from pyspark.sql import functions as F
-
     for rule in rules:
         try:
-            F.expr(rule.constraint)
+            # Asking for the schema makes Spark parse, on Spark Connect (serverless) too.
+            _ = spark.range(0).select(F.expr(rule.constraint)).schema
         except ParseException as error:
             first_line = str(error).strip().splitlines()[0]
             raise RuleError(
                 f"rule {rule.name}: its constraint is not SQL: {rule.constraint!r}: {first_line}"
             ) from error
+        except AnalysisException:
+            continue  # it is SQL; which columns there are is known to the queries only
 
 
 def columns_in_hints(schema_hints: str) -> tuple[str, ...]:
@@ -128,10 +130,10 @@ def columns_in_hints(schema_hints: str) -> tuple[str, ...]:
     """
     columns: list[str] = []
     for hint in _split_hints(schema_hints):
-        name, _, type_name = hint.strip().partition(" ")
-        if not name or not type_name.strip():
+        parts = _HINT.fullmatch(hint.strip())
+        if parts is None:
             raise RuleError(f"schema hint {hint.strip()!r} is not of the form 'name TYPE'")
-        top = name.rstrip(":").split(".")[0].strip("`")
+        top = parts["plain"] or parts["quoted"]
         if top not in columns:
             columns.append(top)
     return tuple(columns)

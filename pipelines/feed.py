@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from expectations.orders import ORDER_RULES
-from expectations.rules import FittedRules, Severity, check_sql, columns_in_hints, fit_rules
+from expectations.rules import FittedRules, Severity, columns_in_hints, fit_rules
 
 RESCUED = "_rescued_data"
 SOURCE_FILE = "source_file"
@@ -90,7 +90,6 @@ def feed_from(configuration: Configuration) -> Feed:
     rules = fit_rules(
         ORDER_RULES, key=order_key, sequence=sequence, columns=(*columns, *TECHNICAL_COLUMNS)
     )
-    check_sql(rules.rules)
     return Feed(
         source_path=_setting(configuration, "orders.source_path"),
         order_key=order_key,

@@ -4,6 +4,7 @@ import dlt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from expectations.rules import check_sql
 from pipelines.feed import (
     RESCUED,
     SOURCE_FILE,
@@ -13,6 +14,7 @@ from pipelines.feed import (
 )
 
 feed = feed_from(spark.conf)
+check_sql(spark, feed.rules.rules)
 for note in feed.rules.notes():
     print(note)
 

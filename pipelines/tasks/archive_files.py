@@ -77,6 +77,15 @@ class Outcome:
         return f"{'FAILED' if self.failed else 'left  '} {self.path}: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What Spark and the stage table say of the files that are there."""
+
+    present: dict[str, Version]
+    committed: set[Version]
+    run_started_ms: int
+
+
 def archive(
     spark: SparkSession, *, source: Path, archive: Path, stage: str, run_started: datetime
 ) -> list[Outcome]:
@@ -92,29 +101,21 @@ def archive(
     snapshot = snapshot_files(source)
     if not snapshot:
         return finished
-    present = versions_in_folder(spark, source)
-    committed = versions_in_stage(spark, stage, source, present.values())
-    started_ms = int(run_started.timestamp() * 1000)
-    outcomes = [
-        settle(source, archive, path, seen, present.get(path), committed, started_ms)
-        for path, seen in sorted(snapshot.items())
-    ]
-    return finished + outcomes
+    present = versions_of_empty(snapshot) | versions_in_folder(spark, source)
+    known = Known(
+        present=present,
+        committed=versions_in_stage(spark, stage, source, present.values()),
+        run_started_ms=int(run_started.timestamp() * 1000),
+    )
+    settled = [settle(source, archive, path, seen, known) for path, seen in snapshot.items()]
+    return finished + settled
 
 
-def settle(
-    source: Path,
-    archive: Path,
-    path: str,
-    seen: os.stat_result,
-    version: Version | None,
-    committed: set[Version],
-    started_ms: int,
-) -> Outcome:
+def settle(source: Path, archive: Path, path: str, seen: os.stat_result, known: Known) -> Outcome:
     """Move one file if it is done with; say what was done and why."""
-    reason = reason_to_stay(source / path, path, seen, version, committed, started_ms)
-    if reason is not None or version is None:
-        return Outcome(path=path, reason=reason or "gone")
+    if (reason := reason_to_stay(source / path, path, seen, known)) is not None:
+        return Outcome(path=path, reason=reason)
+    version = known.present[path]
     try:
         moved_to = move(source / path, archive, version, seen)
     except OSError as error:
@@ -123,43 +124,52 @@ def settle(
         return Outcome(path=path, reason="it changed meanwhile; the next run takes it")
     return Outcome(
         path=path,
-        reason="committed" if version in committed else "it has no rows",
+        reason="committed" if version in known.committed else "it has no rows",
         moved_to=moved_to.relative_to(archive).as_posix(),
     )
 
 
-def reason_to_stay(
-    file: Path,
-    path: str,
-    seen: os.stat_result,
-    version: Version | None,
-    committed: set[Version],
-    started_ms: int,
-) -> str | None:
+def reason_to_stay(file: Path, path: str, seen: os.stat_result, known: Known) -> str | None:
     """Return why a file is not to be moved, or None if it is done with."""
     if not stat.S_ISREG(seen.st_mode):
         return "it is not a regular file"
+    version = known.present.get(path)
     if version is None:
-        is_hidden = any(part.startswith((".", "_")) for part in path.split("/"))
-        return "hidden names are not ingested" if is_hidden else "it arrived just now"
-    if version in committed:
+        return "hidden names are not ingested" if is_hidden(path) else "it arrived just now"
+    if version in known.committed:
         return None
-    if any(other.path == path for other in committed):
-        return "it was replaced after it was read; the next run takes it"
-    if version.modified_ms >= started_ms:
-        return "it arrived while the run went on; the next run takes it"
-    return (
-        None if has_no_rows(file) else "its rows are not in the stage table; the next run takes it"
-    )
+    if version.modified_ms >= known.run_started_ms:
+        return "it came or was replaced while the run went on; the next run takes it"
+    if has_no_rows(file):
+        return None
+    return "its rows are not in the stage table; the next run takes it"
 
 
 def snapshot_files(source: Path) -> dict[str, os.stat_result]:
     """Return every entry below ``source`` that is not a folder; links are not followed."""
+    files = (
+        Path(folder) / name
+        for folder, folders, names in os.walk(source)
+        for name in [*names, *folders]
+    )
     return {
         file.relative_to(source).as_posix(): file.lstat()
-        for folder, folders, names in os.walk(source)
-        for file in (Path(folder) / name for name in [*names, *folders])
+        for file in sorted(files)
         if file.is_symlink() or not file.is_dir()
+    }
+
+
+def is_hidden(path: str) -> bool:
+    """Return whether Spark and Auto Loader pass over a file of that name."""
+    return any(part.startswith((".", "_")) for part in path.split("/"))
+
+
+def versions_of_empty(snapshot: dict[str, os.stat_result]) -> dict[str, Version]:
+    """Return the versions of files without a byte, which Spark does not list."""
+    return {
+        path: Version(path, 0, seen.st_mtime_ns // 1_000_000)
+        for path, seen in snapshot.items()
+        if seen.st_size == 0 and not is_hidden(path)
     }
 
 
