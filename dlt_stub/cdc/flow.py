@@ -48,11 +48,16 @@ def target_schema(source: StructType, flow: AutoCdcFlow, *, spark: SparkSession)
                 flow, f"leaves key column {key!r} out of its target", "keep every key column"
             )
     empty = spark.createDataFrame([], source)
-    _check_orderable(empty, [(quoted(key), f"key {key!r}") for key in flow.keys], flow)
-    _check_orderable(empty, [(flow.sequence_by, f"sequence_by {flow.sequence_by!r}")], flow)
-    for text, role in ((flow.apply_as_deletes, "apply_as_deletes"), (flow.where, "where")):
-        if text is not None and not isinstance(_type_of(empty, text, role, flow), BooleanType):
-            raise _wrong(flow, f"{role} {text!r} is not a boolean expression")
+    for text in (*(quoted(key) for key in flow.keys), flow.sequence_by):
+        kind = _type_of(empty, text, "key or sequence_by", flow)
+        if not is_orderable(kind):
+            kind_name = kind.simpleString()
+            raise _wrong(flow, f"orders by {text} of type {kind_name}, which has no order")
+    for condition, role in ((flow.apply_as_deletes, "apply_as_deletes"), (flow.where, "where")):
+        if condition is None:
+            continue
+        if not isinstance(_type_of(empty, condition, role, flow), BooleanType):
+            raise _wrong(flow, f"{role} {condition} is not a boolean expression")
     return StructType([StructField(f.name, f.dataType, True, f.metadata) for f in fields])
 
 
@@ -135,15 +140,6 @@ def _refuse_unsupported(flow: AutoCdcFlow) -> None:
             )
 
 
-def _check_orderable(
-    empty: DataFrame, expressions: Sequence[tuple[str, str]], flow: AutoCdcFlow
-) -> None:
-    for text, role in expressions:
-        kind = _type_of(empty, text, role, flow)
-        if not is_orderable(kind):
-            raise _wrong(flow, f"{role} is of type {kind.simpleString()}, which has no order")
-
-
 def _type_of(empty: DataFrame, text: str, role: str, flow: AutoCdcFlow) -> DataType:
     try:
         return empty.select(F.expr(text).alias("value")).schema["value"].dataType
@@ -151,7 +147,7 @@ def _type_of(empty: DataFrame, text: str, role: str, flow: AutoCdcFlow) -> DataT
         message = str(error).splitlines()[0]
         near = nearest(text.strip("` "), empty.columns)
         hint = f"did you mean {near!r}?" if near else f"its columns are {', '.join(empty.columns)}"
-        raise _wrong(flow, f"cannot use {role} {text!r} on its source: {message}", hint) from error
+        raise _wrong(flow, f"cannot use {role} {text} on its source: {message}", hint) from error
 
 
 def _find(name: str, known: Sequence[str], flow: AutoCdcFlow, role: str) -> str:

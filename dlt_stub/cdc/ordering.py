@@ -65,7 +65,8 @@ def sequence_type(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> Da
     stored = stored_sequence(flow, target)
     if stored is not None:
         return target[stored].dataType
-    return batch.select(F.expr(flow.sequence_by).alias(SEQUENCE)).schema[SEQUENCE].dataType
+    given = batch.select(F.expr(flow.sequence_by).alias(SEQUENCE)).schema[SEQUENCE].dataType
+    return _nullable(given)
 
 
 def latest_changes(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> DataFrame:
@@ -118,6 +119,15 @@ def order_of(target: StructType, first: list[Column], relation: str | None = Non
         if finer is not None:
             fields.append(finer.alias(f"d{i}"))
     return F.struct(*fields)
+
+
+def _nullable(kind: DataType) -> DataType:
+    """Return the type as a table gives it back: with NULL allowed at every depth."""
+    if isinstance(kind, StructType):
+        return StructType([StructField(f.name, _nullable(f.dataType)) for f in kind.fields])
+    if isinstance(kind, ArrayType):
+        return ArrayType(_nullable(kind.elementType))
+    return kind
 
 
 def _finer(value: Column, kind: DataType) -> Column | None:

@@ -15,8 +15,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "shape"), list(enumerate(SHAPES, start=1)))
 def test_any_batching_gives_the_same_table(orders: MakeOrders, seed: int, shape: str) -> None:
     changes = random_changes(seed, COUNT)
     feed = orders(SCHEMA, apply_as_deletes="op = 'DELETE'", **SHAPES[shape])

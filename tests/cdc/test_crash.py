@@ -84,7 +84,7 @@ def test_killed_process_is_mended_by_redo(orders: MakeOrders, tmp_path: Path) ->
     before = feed.commits()
     script = Path(__file__).with_name("one_batch.py")
     code = [sys.executable, str(script), feed.target, feed.auxiliary]
-    environment = {**os.environ, VARIABLE: "cdc.between_tables", "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, VARIABLE: "cdc.between_tables", "PYTHONPATH": str(Path.cwd())}
     done = subprocess.run(code, env=environment, capture_output=True, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert feed.commits() == (before[0], before[1] + 1)

@@ -36,7 +36,7 @@ DELETES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("size", [8, 3, 1])
+@pytest.mark.parametrize("size", [8, 3])
 def test_docs_example_gives_documented_rows(orders: MakeOrders, size: int) -> None:
     users = orders(
         USERS,
