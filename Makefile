@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 STALE := pyproject.toml constraints.txt Makefile
 FIND_JAVA := $(BIN)/python -c 'from dlt_stub.engine.java import find_java; find_java()'
 
+# Samples and tests are small: compiling less makes them quicker, as big loads are not.
+export DLT_STUB_JAVA_OPTIONS ?= -XX:TieredStopAtLevel=1
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format types imports install clean
 
@@ -48,4 +51,6 @@ $(VENV)/.for-running: $(STALE)
 $(VENV)/.for-developing: $(VENV)/.for-running
 	@echo "installing test and lint tools into $(VENV)"
 	@$(PIP) -e '.[test,lint]'
+	@echo "fetching Delta's jars and making Spark start faster (once)"
+	@$(BIN)/python -m dlt_stub.engine.warm
 	@touch $@

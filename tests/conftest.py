@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from dlt_stub.engine.jars import delta_jars
 from dlt_stub.engine.session import start_session
 
 
@@ -13,6 +14,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = start_session(warehouse=tmp_path_factory.mktemp("warehouse"))
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def jars() -> tuple[Path, ...]:
+    """Delta's jars on this machine, found before any test moves the cache folder."""
+    return delta_jars()
 
 
 @pytest.fixture

