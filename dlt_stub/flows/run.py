@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 
-from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState
+from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState, FileBatch
 from dlt_stub.declare.reads import CloudFilesRequest
 from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, Dataset, DatasetKind
 from dlt_stub.engine.catalog import TableRegistry
@@ -14,7 +15,7 @@ from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics, viola
 from dlt_stub.failpoints import reach
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.reads import BatchReads, StreamReads
-from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written
+from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written, is_committed
 from dlt_stub.graph import ResolvedDataset, ResolvedFlow
 
 
@@ -97,10 +98,12 @@ def _run_files(
 ) -> None:
     source = source_of(request)
     state = source_state(flow.flow, context.place)
-    sink = _sink(flow, target, context)
     schema = source.current_schema(context.session, state)
-    for batch in source.plan(context.session, state, schema):
-        if batch.is_empty:
+    batches = source.plan(context.session, state, schema)
+    table, app_id = context.place.table(target.name), _app_id(flow, context, state.source_id)
+    sink = _sink(flow, target, context, app_id)
+    for batch in batches:
+        if batch.is_empty or _is_gone(batch, context.session, table, app_id):
             state.commit(batch, {})
             continue
         rows = source.read(context.session, state, batch)
@@ -139,7 +142,7 @@ def _run_stream(
     frame = reads.query()
     if not isinstance(flow.flow, AutoCdcFlow):
         frame = reads.checked(frame, target.name)
-    sink = _sink(flow, target, context)
+    sink = _sink(flow, target, context, _app_id(flow, context))
     outcomes: dict[int, Written] = {}
     raised: list[Exception] = []
 
@@ -196,9 +199,21 @@ def _run_complete(
     on_batch(_metrics(written, _observed(reads.checks), target))
 
 
-def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext) -> Sink:
+def _app_id(flow: ResolvedFlow, context: FlowContext, source_id: str | None = None) -> str:
+    """Return what Delta knows the flow's batch numbers by; a source made anew counts from 0."""
+    name = f"{context.place.pipeline_id}/{flow.flow.target}/{flow.flow.name}"
+    return name if source_id is None else f"{name}/{source_id}"
+
+
+def _is_gone(batch: FileBatch, session: SparkSession, table: Path, app_id: str) -> bool:
+    """Return whether a batch is in the table since before a crash, and its files moved since."""
+    if all(Path(file.path).exists() for file in batch.files):
+        return False
+    return is_committed(session, table, app_id, batch.number)
+
+
+def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app_id: str) -> Sink:
     table = context.place.table(target.name)
-    app_id = f"{context.place.pipeline_id}/{flow.flow.target}/{flow.flow.name}"
     if isinstance(flow.flow, AutoCdcFlow):
         return CdcSink(
             flow=flow.flow,

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from dlt_stub.cdc import apply_changes_batch
+from dlt_stub.cdc.delta_log import read_table_state
 from dlt_stub.declare.records import AutoCdcFlow
-from dlt_stub.engine.delta_log import latest_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +47,12 @@ class AppendSink:
             batch.unpersist()
 
     def _append(self, batch: DataFrame, version: int) -> Written:
-        before = latest_version(self.table)
+        if is_committed(batch.sparkSession, self.table, self.app_id, version):
+            return Written(is_redo=True)
         writer = batch.write.format("delta").mode("append")
         writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
         writer.save(str(self.table))
-        return Written(is_redo=latest_version(self.table) == before)
+        return Written()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +64,15 @@ class CompleteSink:
 
     def write(self, batch: DataFrame, version: int) -> Written:
         """Overwrite the target with ``batch``."""
-        before = latest_version(self.table)
         writer = batch.write.format("delta").mode("overwrite")
         if self.app_id is None:
             writer = writer.option("overwriteSchema", "true")
+        elif is_committed(batch.sparkSession, self.table, self.app_id, version):
+            return Written(is_redo=True)
         else:
             writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
         writer.save(str(self.table))
-        return Written(is_redo=latest_version(self.table) == before)
+        return Written()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +100,10 @@ class CdcSink:
             num_upserted_rows=metrics.num_upserted_rows,
             num_deleted_rows=metrics.num_deleted_rows,
         )
+
+
+def is_committed(spark: SparkSession, table: Path, app_id: str, version: int) -> bool:
+    """Return whether ``table`` has the batch ``version`` of ``app_id`` already."""
+    state = read_table_state(spark, str(table), app_id)
+    last = None if state is None else state.transaction_version
+    return last is not None and last >= version

@@ -9,7 +9,6 @@ from pyspark.sql.types import StructField, StructType
 
 from dlt_stub.declare.records import AutoCdcFlow, DatasetKind
 from dlt_stub.engine.catalog import TableEntry, TableRegistry
-from dlt_stub.engine.delta_log import latest_version
 from dlt_stub.errors import GraphError
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.graph import ResolvedDataset
@@ -38,7 +37,7 @@ def set_up_table(
             pipeline_id=place.pipeline_id,
         )
     )
-    if latest_version(location) is None:
+    if not DeltaTable.isDeltaTable(spark, str(location)):
         _create(dataset, str(location), spark)
     elif dataset.kind is not DatasetKind.MATERIALIZED_VIEW:
         _add_columns(dataset, str(location), spark)
