@@ -1,0 +1,1 @@
+"""The ``dlt-stub`` command: one module a verb, and the displays they share."""

@@ -1,0 +1,269 @@
+"""The ``dlt-stub`` command: its verbs and options, and how it ends.
+
+Exit codes: 0 all went well, 1 what was run or read is wrong, 2 the command or the machine is, 130
+interrupted. A verb's module is loaded when the verb is used.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dlt_stub.errors import DltStubError
+from dlt_stub.events import Level
+
+if TYPE_CHECKING:
+    from dlt_stub.cli.place import Place
+
+
+class Verbs(TyperGroup):
+    """Ends our own errors with their text, not a traceback; others keep theirs."""
+
+    def invoke(self, ctx: Any) -> Any:  # click's context, which typer carries a copy of
+        """Run the verb.
+
+        Raises:
+            Exit: it failed by an error of ours, or was interrupted.
+        """
+        try:
+            return super().invoke(ctx)
+        except DltStubError as error:
+            typer.secho(str(error), fg="red", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            typer.secho(
+                "\ninterrupted; what was committed stays, the next run goes on from there",
+                err=True,
+            )
+            raise typer.Exit(130) from error
+
+
+app = typer.Typer(
+    name="dlt-stub",
+    help="Run a Databricks bundle's Lakeflow pipelines and jobs on local Spark and Delta.",
+    cls=Verbs,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BundleFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--bundle",
+        metavar="DIR",
+        help="The bundle's folder. Default: the nearest above with a databricks.yml.",
+    ),
+]
+Storage = Annotated[
+    Path | None,
+    typer.Option(
+        "--storage",
+        metavar="DIR",
+        help="The local workspace's folder. Default: .dlt_stub in the bundle's folder.",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option("--target", "-t", help="The bundle's target. Default: the one marked default."),
+]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--var", metavar="NAME=VALUE", help="A bundle variable; can be repeated."),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Write JSON to standard output, all else to standard error.")
+]
+
+
+def _place(
+    bundle: Path | None, storage: Path | None, target: str | None, var: list[str] | None
+) -> "Place":
+    from dlt_stub.cli.place import Place, pairs
+
+    variables = pairs("--var", var or ())
+    return Place(bundle=bundle, storage=storage, target=target, variables=variables)
+
+
+@app.command(epilog="Example: dlt-stub validate --target prod --var service_principal=0000-1111")
+def validate(
+    target: Target = None,
+    var: Variables = None,
+    bundle: BundleFolder = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Say everything that is wrong with the bundle, by file, line and column; run nothing.
+
+    Pipelines are resolved and jobs planned when the bundle itself has no errors.
+    """
+    from dlt_stub.cli.validate import validate as verb
+
+    place = _place(bundle, storage, target, var)
+    raise typer.Exit(verb(place, as_json=as_json))
+
+
+@app.command(epilog="Example: dlt-stub run orders --full-refresh-selection orders_target")
+def run(
+    key: Annotated[str, typer.Argument(help="A job or pipeline of the bundle.")],
+    target: Target = None,
+    refresh: Annotated[
+        list[str] | None,
+        typer.Option("--refresh", metavar="A,B", help="Pipeline: only these datasets."),
+    ] = None,
+    full_refresh: Annotated[
+        bool,
+        typer.Option(
+            "--full-refresh", "--full-refresh-all", help="Pipeline: make every dataset anew."
+        ),
+    ] = False,
+    full_refresh_selection: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--full-refresh-selection", metavar="A,B", help="Pipeline: make these datasets anew."
+        ),
+    ] = None,
+    validate_only: Annotated[
+        bool, typer.Option("--validate-only", help="Pipeline: resolve it, write no table.")
+    ] = False,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=VALUE", help="Job: a parameter; can be repeated."),
+    ] = None,
+    var: Variables = None,
+    bundle: BundleFolder = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Run a job or update a pipeline once; exit 0 only if it succeeded."""
+    from dlt_stub.cli.place import names, pairs
+    from dlt_stub.cli.run import run as verb
+    from dlt_stub.update import Selection
+
+    place = _place(bundle, storage, target, var)
+    selection = Selection(
+        refresh=names(refresh or ()),
+        full_refresh=full_refresh,
+        full_refresh_selection=names(full_refresh_selection or ()),
+        validate_only=validate_only,
+    )
+    parameters = pairs("--param", param or ())
+    raise typer.Exit(verb(place, key, selection=selection, parameters=parameters, as_json=as_json))
+
+
+@app.command(epilog="Example: dlt-stub watch order_ingest --wait-seconds 2")
+def watch(
+    job_key: Annotated[
+        str, typer.Argument(help="A job of the bundle with a file-arrival trigger.")
+    ],
+    target: Target = None,
+    wait_seconds: Annotated[
+        float | None,
+        typer.Option(min=0, help="Take the place of the trigger's own waits (60 s or more)."),
+    ] = None,
+    poll_seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="How often to look. Default: 60, or what --wait-seconds says."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many runs; exit 1 if one failed.")
+    ] = None,
+    var: Variables = None,
+    bundle: BundleFolder = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Run a job each time files arrive, until Ctrl-C (exit 0), and say why nothing fires.
+
+    Ctrl-C waits for a run that is under way; a second one cuts it off (exit 130).
+    """
+    from dlt_stub.cli.watch import watch as verb
+
+    place = _place(bundle, storage, target, var)
+    code = verb(
+        place,
+        job_key,
+        wait_seconds=wait_seconds,
+        poll_seconds=poll_seconds,
+        max_runs=runs,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: dlt-stub events orders --update latest --level WARN")
+def events(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline of the bundle.")],
+    target: Target = None,
+    update: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="One update: its id, how that begins, or 'latest'."),
+    ] = None,
+    level: Annotated[
+        Level | None,
+        typer.Option(case_sensitive=False, help="Only events of this level or graver."),
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="A,B", help="Only these types, flow_progress for one."),
+    ] = None,
+    var: Variables = None,
+    bundle: BundleFolder = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Print a pipeline's event log, oldest first; no Spark is started."""
+    from dlt_stub.cli.events import events as verb
+    from dlt_stub.cli.place import names
+
+    place = _place(bundle, storage, target, var)
+    code = verb(
+        place,
+        pipeline,
+        update=update,
+        level=level,
+        types=names(types or ()),
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+@app.command(epilog='Example: dlt-stub sql "SELECT * FROM event_log(TABLE(orders_target))"')
+def sql(
+    text: Annotated[str, typer.Argument(help="One or more statements, between semicolons.")],
+    target: Target = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows to print at most; 0 means all.")] = 100,
+    var: Variables = None,
+    bundle: BundleFolder = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Run Databricks SQL over the local tables; event_log() and cloud_files_state() work."""
+    from dlt_stub.cli.sql import sql as verb
+
+    place = _place(bundle, storage, target, var)
+    raise typer.Exit(verb(place, text, limit=limit, as_json=as_json))
+
+
+@app.command(epilog="Example: dlt-stub doctor --json")
+def doctor(
+    storage: Storage = None,
+    port: Annotated[int, typer.Option(help="The port the local workspace would serve on.")] = 8080,
+    as_json: Json = False,
+) -> None:
+    """Check Java, Spark, Delta's jars, disk and port; exit 2 if one is wrong."""
+    from dlt_stub.cli.doctor import doctor as verb
+
+    raise typer.Exit(verb(storage or Path(".dlt_stub"), port=port, as_json=as_json))
+
+
+def main() -> None:
+    """Run the command line this process was given and exit."""
+    app(sys.argv[1:], prog_name="dlt-stub")
+
+
+if __name__ == "__main__":
+    main()

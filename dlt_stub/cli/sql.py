@@ -1,0 +1,67 @@
+"""``dlt-stub sql``: Databricks SQL over the local workspace's tables."""
+
+import sys
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
+from dlt_stub.cli.display import Display, open_display, write_json
+from dlt_stub.cli.place import Place
+from dlt_stub.cli.tables import row_table
+from dlt_stub.engine.sql import statements
+from dlt_stub.errors import UsageError
+
+
+def sql(place: Place, text: str, *, limit: int, as_json: bool) -> int:
+    """Return 0 after running every statement of ``text`` and printing its rows; 1 if one fails.
+
+    Raises:
+        UsageError: there is no bundle, no statement, or a column name that JSON cannot hold twice.
+    """
+    workspace = place.open()
+    display = open_display(as_json=as_json)
+    with display.starting_spark():
+        session = workspace.session()
+    try:
+        pieces = statements(session, text)
+        if not pieces:
+            raise UsageError("there is no statement to run", hint="dlt-stub sql 'SHOW TABLES'")
+        for piece in pieces:
+            rows = session.sql(piece)
+            if as_json:
+                _write(rows, limit, display)
+            elif rows.columns:
+                _print(rows, limit, display)
+            else:
+                display.say("OK")
+    except PySparkException as error:
+        display.err.print(_message(error), style="red", markup=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+def _print(rows: DataFrame, limit: int, display: Display) -> None:
+    found = (rows.limit(limit + 1) if limit else rows).collect()
+    display.show(row_table(rows.columns, found[:limit] if limit else found))
+    if limit and len(found) > limit:
+        display.say(f"the first {limit} rows; --limit 0 shows all", style="yellow")
+
+
+def _write(rows: DataFrame, limit: int, display: Display) -> None:
+    columns = rows.columns
+    if len(set(columns)) < len(columns):
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        raise UsageError(
+            f"several columns are called {', '.join(twice)}; a JSON object holds one",
+            hint="give them names with AS",
+        )
+    found = (rows.limit(limit + 1) if limit else rows).collect()
+    for row in found[:limit] if limit else found:
+        write_json(sys.stdout, row.asDict(recursive=True))
+    if limit and len(found) > limit:
+        display.err.print(f"the first {limit} rows; --limit 0 writes all")
+
+
+def _message(error: PySparkException) -> str:
+    """Return what Spark says to the user: without the stack of its JVM."""
+    return str(error).partition("\n\nJVM stacktrace:")[0]
