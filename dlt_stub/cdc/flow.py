@@ -144,7 +144,7 @@ def _type_of(empty: DataFrame, text: str, role: str, flow: AutoCdcFlow) -> DataT
     try:
         return empty.select(F.expr(text).alias("value")).schema["value"].dataType
     except (AnalysisException, ParseException) as error:
-        message = str(error).splitlines()[0]
+        message = str(error).strip().splitlines()[0]
         near = nearest(text.strip("` "), empty.columns)
         hint = f"did you mean {near!r}?" if near else f"its columns are {', '.join(empty.columns)}"
         raise _wrong(flow, f"cannot use {role} {text} on its source: {message}", hint) from error

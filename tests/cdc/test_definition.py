@@ -46,7 +46,7 @@ def test_target_shows_the_selected_columns(
         ({"keys": ("tags",)}, "orders by `tags` of type map<string,int>, which has no order"),
         ({"sequence_by": "sequ"}, r"sequence_by sequ on its source.*\n.*did you mean 'seq'"),
         ({"sequence_by": "tags"}, "has no order"),
-        ({"sequence_by": "seq +"}, "sequence_by seq \\+'"),
+        ({"sequence_by": "seq +"}, r"sequence_by seq \+ on its source: \[PARSE"),
         ({"apply_as_deletes": "op"}, "apply_as_deletes op is not a boolean"),
         ({"where": "nope > 1"}, "where nope > 1"),
         ({"column_list": ("status",)}, "leaves key column 'order_id' out"),
