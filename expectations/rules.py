@@ -18,6 +18,7 @@ from enum import StrEnum
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")  # leaves {3} of a regular expression alone
 _HINT = re.compile(r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\s`.:]+))(?:\.\S+)?\s*:?\s+\S.*")
@@ -98,22 +99,29 @@ def fit_rules(
 
 
 def check_sql(spark: SparkSession, rules: Iterable[Rule]) -> None:
-    """Return if Spark can parse every constraint; nothing is run.
+    """Return if every constraint is SQL over the columns its rule needs; nothing is run.
+
+    Columns count as strings here: whether the types of the feed fit, the queries find out.
 
     Raises:
-        RuleError: a constraint is not SQL.
+        RuleError: a constraint is not SQL, or reads a column that its rule does not name.
     """
     for rule in rules:
+        columns = StructType([StructField(column, StringType()) for column in rule.needs])
         try:
             # Asking for the schema makes Spark parse, on Spark Connect (serverless) too.
-            _ = spark.range(0).select(F.expr(rule.constraint)).schema
+            _ = spark.createDataFrame([], columns).select(F.expr(rule.constraint)).schema
         except ParseException as error:
             first_line = str(error).strip().splitlines()[0]
             raise RuleError(
                 f"rule {rule.name}: its constraint is not SQL: {rule.constraint!r}: {first_line}"
             ) from error
-        except AnalysisException:
-            continue  # it is SQL; which columns there are is known to the queries only
+        except AnalysisException as error:
+            if (error.getCondition() or "").startswith("UNRESOLVED_COLUMN"):
+                raise RuleError(
+                    f"rule {rule.name} reads a column that is not among those it needs"
+                    f" ({', '.join(rule.needs)}): {rule.constraint!r}"
+                ) from error
 
 
 def columns_in_hints(schema_hints: str) -> tuple[str, ...]:

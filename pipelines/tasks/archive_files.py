@@ -451,12 +451,20 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return parser.parse_args(arguments)
 
 
+def current_session() -> SparkSession:
+    """Return the session that was handed to this file, or else the process' own."""
+    try:
+        handed: SparkSession = spark  # type: ignore[name-defined] # in some tasks a global
+    except NameError:
+        return SparkSession.builder.getOrCreate()
+    return handed
+
+
 def main() -> None:
     """Archive, print what became of every file, and fail if a move failed."""
     given = parse_arguments()
-    session = globals().get("spark") or SparkSession.builder.getOrCreate()
     outcomes = archive(
-        session,
+        current_session(),
         source=given.source,
         archive=given.archive,
         stage=given.stage,

@@ -45,9 +45,13 @@ def test_wrong_rule_is_named(rules: list[Rule], message: str) -> None:
 
 
 def test_constraint_that_is_not_sql_is_named(spark: SparkSession) -> None:
-    check_sql(spark, [rule(constraint="no_such_column > 0")])
     with pytest.raises(RuleError, match="rule bad: its constraint is not SQL: 'id >'"):
         check_sql(spark, [rule("bad", "id >")])
+
+
+def test_constraint_names_every_column_it_reads(spark: SparkSession) -> None:
+    with pytest.raises(RuleError, match="rule one reads a column that is not among those"):
+        check_sql(spark, [rule(constraint="amount > 0")])
 
 
 def test_order_rules_are_sql_and_none_fails(spark: SparkSession) -> None:
