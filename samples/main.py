@@ -28,7 +28,7 @@ What to type next (the tables stay in .dlt_stub):
   .venv/bin/dlt-stub run order_ingest                      nothing new: commits nothing
   .venv/bin/dlt-stub sql "SELECT * FROM orders_quarantine" rows held back, with the rules they broke
   .venv/bin/dlt-stub events orders --update latest         what the last update did, step by step
-  .venv/bin/dlt-stub watch order_ingest --wait-seconds 2   then copy CSV files into the folder it names
+  .venv/bin/dlt-stub watch order_ingest --wait-seconds 2   then copy files into its folder
 """
 
 
@@ -51,10 +51,12 @@ def main() -> int:
 def land_days(workspace: Workspace, display: Display) -> None:
     """Put the files of the next day into the trigger's location; of two days the first time."""
     state_file = workspace.paths.root / "sample_feed.json"
-    source = workspace.trigger(JOB).location
+    trigger = workspace.trigger(JOB)
+    if not trigger.state_file.exists():
+        trigger.check()  # so that what lands now is news to it
     first_day = datetime.now(UTC).date() - timedelta(days=7)  # so that lateness is hours, not years
     for _ in range(1 if read_progress(state_file) else FIRST_DAYS):
-        for file in land_next(source, state_file, first_day=first_day):
+        for file in land_next(trigger.location, state_file, first_day=first_day):
             display.say(f"landed {file.name}")
 
 
@@ -65,7 +67,8 @@ def show_outcome(workspace: Workspace, display: Display) -> None:
     archive = workspace.trigger(JOB).location.parent / "archive"
     files = sorted(file for file in archive.rglob("*") if file.is_file())
     listing = [(file.relative_to(archive), f"{file.stat().st_size:,}") for file in files]
-    display.show(row_table(("file", "bytes"), listing, title=f"archive: {archive}"))
+    display.show(row_table(("file", "bytes"), listing, title="archive"))
+    display.say(f"in {archive}")
     display.say(NEXT)
 
 

@@ -33,6 +33,7 @@ from dlt_stub.update import UpdateResult
 
 PIPE_WIDTH = 500  # columns: what is read by another program is not wrapped to a screen
 _QUIET_STATES = ("QUEUED", "PENDING", "BLOCKED", "TERMINATING")
+_QUIET_STATUSES = ("QUEUED", "STARTING")
 
 
 def console_on(stream: TextIO) -> Console:
@@ -61,7 +62,8 @@ class Display:
                 self._line(f"update of {name}", str(state))
             elif event.event_type == "flow_progress":
                 name, status = event.origin.get("flow_name"), str(event.body.get("status"))
-                self._line(f"flow {name}", status, counts(event))
+                if status not in _QUIET_STATUSES:
+                    self._line(f"flow {name}", status, counts(event))
             elif event.level in (Level.WARN, Level.ERROR):
                 self.say(event.message, style="yellow")
 

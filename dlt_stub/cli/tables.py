@@ -155,7 +155,10 @@ def plain(value: object) -> object:
 
 def _table(*columns: str, numbers: Collection[str] = (), title: str) -> Table:
     table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+        title=Text(title) if title else None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
     )
     for column in columns:
         justify: JustifyMethod = "right" if column in numbers else "left"

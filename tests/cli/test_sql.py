@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Cli
+
+
+def test_event_log_is_a_table_function(cli: Cli, picked: Path) -> None:
+    query = "SELECT event_type, count(*) AS n FROM event_log(TABLE(basket)) GROUP BY 1"
+    done = cli("sql", query, "--json", "--bundle", picked)
+    found = {row["event_type"]: row["n"] for row in map(json.loads, done.stdout.splitlines())}
+    assert done.exit_code == 0
+    assert found["create_update"] == 1
+    assert found["flow_progress"] >= 3
+
+
+def test_statements_share_one_session(cli: Cli, picked: Path) -> None:
+    text = "CREATE TEMP VIEW v AS SELECT 1 AS a, ';' AS b; SELECT * FROM v; SELECT a + 1 FROM v"
+    done = cli("sql", text, "--bundle", picked)
+    assert done.exit_code == 0
+    cells = [line.split() for line in done.stdout.splitlines()]
+    assert ["1", ";"] in cells
+    assert ["2"] in cells
+
+
+def test_rows_beyond_the_limit_are_told(cli: Cli, picked: Path) -> None:
+    done = cli("sql", "SELECT id FROM range(5)", "--limit", 2, "--json", "--bundle", picked)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [{"id": 0}, {"id": 1}]
+    assert "the first 2 rows" in done.stderr
+
+
+def test_wrong_sql_exits_one(cli: Cli, picked: Path) -> None:
+    done = cli("sql", "SELECT * FROM nowhere", "--bundle", picked)
+    assert done.exit_code == 1
+    assert "TABLE_OR_VIEW_NOT_FOUND" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "at org.apache" not in done.stderr
+
+
+def test_two_columns_of_one_name_are_refused(cli: Cli, picked: Path) -> None:
+    done = cli("sql", "SELECT 1 AS a, 2 AS a", "--json", "--bundle", picked)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "several columns are called a" in done.stderr
+
+
+def test_values_keep_their_digits_as_json(cli: Cli, picked: Path) -> None:
+    query = (
+        "SELECT CAST('1234567890123456.78' AS DECIMAL(18,2)) AS d, DATE'2026-01-05' AS day,"
+        " TIMESTAMP'2026-01-05 10:00:00' AS at, NULL AS none, map('k', array(1)) AS m, X'00FF' AS b"
+    )
+    done = cli("sql", query, "--json", "--bundle", picked)
+    assert json.loads(done.stdout) == {
+        "d": "1234567890123456.78",
+        "day": "2026-01-05",
+        "at": "2026-01-05T10:00:00.000Z",
+        "none": None,
+        "m": {"k": [1]},
+        "b": "AP8=",
+    }
