@@ -6,6 +6,7 @@ folder.
 """
 
 import atexit
+import logging
 import os
 import shutil
 import sys
@@ -45,6 +46,8 @@ DELTA = {
 }
 # Full compilation, not -XX:TieredStopAtLevel=1: that saves 2 s of a cold run and doubles the time
 # of a 2 M row load (measured: 3.5 s and 8.3 s). The JVM's own warnings would go to standard output.
+# pyspark writes every exception to stderr as JSON before it raises it.
+_SECOND_TELLINGS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 JAVA_OPTIONS = ("-XX:+UseParallelGC", "-Xlog:disable", "-Xlog:all=error:stderr")
 MORE_JAVA_OPTIONS = "DLT_STUB_JAVA_OPTIONS"  # appended to ours, so it wins
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
@@ -66,6 +69,8 @@ def start_session(
     Raises:
         SetupError: no Java, no jars, no disk, or a session already there that has no Delta.
     """
+    for name in _SECOND_TELLINGS:
+        logging.getLogger(name).disabled = True
     if (running := _running_session()) is not None:
         return _adopt(running)
     java = find_java()
