@@ -19,8 +19,8 @@ from samples.orders_feed import land_next, read_progress
 JOB = "order_ingest"
 FIRST_DAYS = 2
 TARGET_ROWS = """
-    SELECT order_id, status, carrier, quantity, amount, currency, ship_country, updated_at
-    FROM orders_target ORDER BY updated_at DESC, order_id LIMIT 10
+    SELECT order_id, status, quantity, amount, currency, updated_at
+    FROM orders_target ORDER BY order_id LIMIT 10
 """
 NEXT = """
 What to type next (the tables stay in .dlt_stub):
@@ -63,7 +63,7 @@ def land_days(workspace: Workspace, display: Display) -> None:
 def show_outcome(workspace: Workspace, display: Display) -> None:
     """Print ten target rows, the archive, and what to type next."""
     rows = workspace.sql(TARGET_ROWS)
-    display.show(row_table(rows.columns, rows.collect(), title="orders_target, the newest ten"))
+    display.show(row_table(rows.columns, rows.collect(), title="orders_target, its first ten rows"))
     archive = workspace.trigger(JOB).location.parent / "archive"
     files = sorted(file for file in archive.rglob("*") if file.is_file())
     listing = [(file.relative_to(archive), f"{file.stat().st_size:,}") for file in files]

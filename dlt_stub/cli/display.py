@@ -63,8 +63,9 @@ class Display:
             elif event.event_type == "flow_progress":
                 name, status = event.origin.get("flow_name"), str(event.body.get("status"))
                 if status not in _QUIET_STATUSES:
-                    self._line(f"flow {name}", status, counts(event))
-            elif event.level in (Level.WARN, Level.ERROR):
+                    why = event.message if event.level is Level.WARN else counts(event)
+                    self._line(f"flow {name}", status, why)
+            elif event.level is Level.WARN:
                 self.say(event.message, style="yellow")
 
     def updated(self, name: str, result: UpdateResult) -> None:
@@ -174,7 +175,7 @@ class LiveDisplay(Display):
             if event.event_type == "update_progress":
                 update, state = str(event.origin.get("update_id"))[:6], event.body.get("state")
                 self._title = f"Update {update} of {event.origin.get('pipeline_name')}: {state}"
-            elif event.level in (Level.WARN, Level.ERROR) and event.event_type != "flow_progress":
+            elif event.level is Level.WARN:
                 self.say(event.message, style="yellow")
 
     def updated(self, name: str, result: UpdateResult) -> None:
@@ -214,10 +215,12 @@ class JsonDisplay(Display):
 
     def event(self, event: Event) -> None:
         """Write ``event``."""
+        self.board.take(event)
         self._write(event_record(event))
 
     def updated(self, name: str, result: UpdateResult) -> None:
-        """Write nothing: the result is handed over by the verb."""
+        """Write what an update that has ended did."""
+        self._write({"update": update_record(name, result, self.board)})
 
     def run_event(self, event: RunEvent) -> None:
         """Write a change of a job's run."""

@@ -159,6 +159,8 @@ def _table(*columns: str, numbers: Collection[str] = (), title: str) -> Table:
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
     )
     for column in columns:
         justify: JustifyMethod = "right" if column in numbers else "left"

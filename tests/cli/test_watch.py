@@ -1,4 +1,5 @@
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,6 @@ class Interrupting(Display):
 
 @pytest.mark.usefixtures("spark")
 def test_interrupt_stops_between_two_runs(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import sys
-
     before = signal.getsignal(signal.SIGINT)
     display = Interrupting(console_on(sys.stdout), console_on(sys.stderr), clock=SystemClock())
     assert watch_runs(Place(bundle=bundle).open(), "pick", display) == []
