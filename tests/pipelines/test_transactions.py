@@ -1,0 +1,43 @@
+"""Flows that run side by side keep to their own transactions and tables."""
+
+from datetime import datetime
+from itertools import pairwise
+
+from tests.pipelines.conftest import FedShop
+from tests.pipelines.shop import transactions
+
+OWNER = {"__dlt_cdc_orders_target": "orders_target"}
+SIDE_BY_SIDE = {"orders_quarantine", "orders_target", "order_files"}
+
+
+def test_each_log_has_its_own_ids(fed_shop: FedShop) -> None:
+    pipeline_id = fed_shop.shop.workspace.pipeline("orders").pipeline_id
+    applications = {}
+    for folder in fed_shop.shop.tables():
+        flow = OWNER.get(folder.name, folder.name)
+        found = {application for application, _ in transactions(folder)}
+        assert len(found) == 1, folder.name
+        (applications[folder.name],) = found
+        assert applications[folder.name].startswith(f"{pipeline_id}/{flow}/")
+    assert {*SIDE_BY_SIDE, *OWNER, "orders_stage", "order_quality"} == applications.keys()
+    assert len(set(applications.values())) == len(applications) - len(OWNER)
+
+
+def test_no_batch_is_committed_twice(fed_shop: FedShop) -> None:
+    for folder in fed_shop.shop.tables():
+        batches = [version for _, version in transactions(folder)]
+        assert len(batches) > 1, folder.name
+        assert all(one < next_one for one, next_one in pairwise(batches)), folder.name
+
+
+def test_flows_did_run_side_by_side(fed_shop: FedShop) -> None:
+    overlaps = 0
+    for update in fed_shop.shop.updates:
+        spans: dict[str, list[datetime]] = {}
+        for event in update.events:
+            flow = event.origin.get("flow_name")
+            if event.event_type == "flow_progress" and flow in SIDE_BY_SIDE:
+                spans.setdefault(str(flow), []).append(event.timestamp)
+        started = sorted((min(times[1:]), max(times)) for times in spans.values())  # [0]: QUEUED
+        overlaps += sum(one[1] > other[0] for one, other in pairwise(started))
+    assert overlaps > 0
