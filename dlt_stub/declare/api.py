@@ -7,8 +7,10 @@ Source: databricks-dlt 0.3.0 on PyPI; docs "Lakeflow Spark Declarative Pipelines
 reference", 2026-11-24.
 """
 
+import functools
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -28,6 +30,7 @@ from dlt_stub.declare.records import (
 from dlt_stub.declare.registry import active_registry, joined, user_origin
 from dlt_stub.errors import DefinitionError, NotEmulatedError, Origin
 
+_NAMELESS = "<lambda>"
 _PENDING = "__dlt_expectations"
 _DATASET = "__dlt_dataset"
 Rules = Mapping[str, str | Column]
@@ -56,7 +59,7 @@ def table(
 
     def declare(query: Query) -> Query:
         dataset = Dataset(
-            name=name or _name_of(query, origin),
+            name=_plain(name) if name else _name_of(query, origin),
             kind=DatasetKind.TABLE,
             origin=origin,
             comment=comment,
@@ -67,7 +70,7 @@ def table(
         )
         return _declare(dataset, query)
 
-    return declare(query_function) if query_function else declare
+    return _decorating("table", query_function, declare, origin)
 
 
 def view(
@@ -82,14 +85,14 @@ def view(
 
     def declare(query: Query) -> Query:
         dataset = Dataset(
-            name=name or _name_of(query, origin),
+            name=_plain(name) if name else _name_of(query, origin),
             kind=DatasetKind.VIEW,
             origin=origin,
             comment=comment,
         )
         return _declare(dataset, query)
 
-    return declare(query_function) if query_function else declare
+    return _decorating("view", query_function, declare, origin)
 
 
 def create_streaming_table(
@@ -116,10 +119,12 @@ def create_streaming_table(
         (expect_all_or_drop, Action.DROP),
         (expect_all_or_fail, Action.FAIL),
     ):
-        expectations = joined(expectations, _expectations(rules or {}, action, origin), name)
+        expectations = joined(
+            expectations, _expectations(rules or {}, action, origin), _plain(name)
+        )
     active_registry("create_streaming_table").add_dataset(
         Dataset(
-            name=name,
+            name=_plain(name),
             kind=DatasetKind.STREAMING_TABLE,
             origin=origin,
             comment=comment,
@@ -146,6 +151,13 @@ def append_flow(
         raise DefinitionError("append_flow needs a target", origin=origin, hint='target="name"')
 
     def declare(query: Query) -> None:
+        _called(query, "append_flow", origin)
+        if getattr(query, _PENDING, ()):
+            raise DefinitionError(
+                f"expectations stand on a flow into '{target}'; allowed: on its target",
+                origin=origin,
+                hint="dlt.create_streaming_table(..., expect_all={...})",
+            )
         active_registry("append_flow").add_flow(
             AppendFlow(
                 name=name or _name_of(query, origin),
@@ -302,6 +314,7 @@ def _deprecated(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     call.__name__ = name
     call.__doc__ = f"Deprecated name of ``{function.__name__}``."
+    call.__wrapped__ = function  # type: ignore[attr-defined]  # inspect.signature follows it
     return call
 
 
@@ -311,6 +324,19 @@ create_view = _deprecated(view, "create_view")
 create_table = _deprecated(table, "create_table")
 readStream = read_stream  # databricks-dlt's own spelling
 
+# What the platform's module has and databricks-dlt 0.3.0 has not, and what to write meanwhile.
+# Source: docs "Lakeflow Spark Declarative Pipelines Python language reference", 2026-11-24.
+NOT_YET: Mapping[str, str] = MappingProxyType(
+    {
+        "create_auto_cdc_flow": "dlt.apply_changes(...) says the same",
+        "create_auto_cdc_from_snapshot_flow": "snapshots are not compared yet",
+        "create_sink": "sinks are not written yet",
+        "create_streaming_sink": "sinks are not written yet",
+        "foreach_batch_sink": "sinks are not written yet",
+        "materialized_view": "@dlt.table over a batch query is a materialized view",
+        "temporary_view": "@dlt.view says the same",
+    }
+)
 EXPORTED = (
     "append_flow",
     "apply_changes",
@@ -343,11 +369,39 @@ def _declare(dataset: Dataset, query: Query) -> Query:
         AppendFlow(name=dataset.name, target=dataset.name, query=query, origin=dataset.origin)
     )
 
-    def declared() -> DataFrame:
-        return query()
-
+    declared = _wrapped(query)
     setattr(declared, _DATASET, dataset.name)
     return declared
+
+
+def _wrapped(query: Query) -> Query:
+    """Return a function of its own that is ``query``: marks on it stay off the user's function."""
+
+    @functools.wraps(query)
+    def call() -> DataFrame:
+        return query()
+
+    if not hasattr(query, "__name__"):  # functools.partial
+        call.__name__ = _NAMELESS
+    return call
+
+
+def _decorating(
+    word: str, query: object, declare: Callable[[Query], Query], origin: Origin
+) -> Callable[..., Any]:
+    if query is None:
+        return lambda each: declare(_called(each, word, origin))
+    return declare(_called(query, word, origin))
+
+
+def _called(query: object, word: str, origin: Origin) -> Query:
+    if not callable(query):
+        raise DefinitionError(
+            f"dlt.{word} decorates a query function, found {query!r}",
+            origin=origin,
+            hint=f'@dlt.{word}(name="...") above a function that returns a DataFrame',
+        )
+    return query
 
 
 def _expect(rules: Rules, action: Action) -> Decorator:
@@ -355,13 +409,16 @@ def _expect(rules: Rules, action: Action) -> Decorator:
     expectations = _expectations(rules, action, origin)
 
     def attach(query: Query) -> Query:
+        _called(query, "expect", origin)
         dataset = getattr(query, _DATASET, None)
         if dataset is not None:
             active_registry("expect").add_expectations(dataset, expectations)
             return query
         known: tuple[Expectation, ...] = getattr(query, _PENDING, ())
-        setattr(query, _PENDING, joined(expectations, known, _name_of(query, origin)))
-        return query
+        marked = _wrapped(query)
+        name = str(getattr(query, "__name__", query))
+        setattr(marked, _PENDING, joined(expectations, known, name))
+        return marked
 
     return attach
 
@@ -375,13 +432,14 @@ def _expectations(rules: Rules, action: Action, origin: Origin) -> tuple[Expecta
 
 def _name_of(query: Query, origin: Origin) -> str:
     name = getattr(query, "__name__", None)
-    if name is None or name == "<lambda>":
+    if name is None or name == _NAMELESS:
         raise DefinitionError("a query without a name needs name=", origin=origin)
     return str(name)
 
 
 def _plain(name: str) -> str:
-    return name.removeprefix("LIVE.").removeprefix("live.")
+    """Return ``name`` without the virtual schema LIVE, which means this pipeline's own."""
+    return name[5:] if name[:5].upper() == "LIVE." else name
 
 
 def _refuse(word: str, origin: Origin, **arguments: object) -> None:

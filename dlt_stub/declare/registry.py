@@ -1,23 +1,29 @@
 """Where declarations go while the source files of one pipeline run."""
 
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+from types import CodeType
 
 from dlt_stub.declare.records import Dataset, Declarations, Expectation, Flow
 from dlt_stub.errors import DefinitionError, Origin
 
-_PACKAGE = Path(__file__).parents[1].as_posix()
+_PACKAGE = f"{Path(__file__).parents[1].as_posix()}/"
+_STANDARD_LIBRARY = f"{sysconfig.get_paths()['stdlib']}/"
+_INSTALLED = ("site-packages", "dist-packages")
+# Flows run in threads of their own, which inherit no context variable; ``user_world`` holds a lock
+# of the process, so one plain value is enough.
+_shown_below: list[Path] = []
 
 
 class Registry:
     """Collects datasets and flows in the order they are declared; refuses doubled names."""
 
-    def __init__(self, root: Path | None = None) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self._datasets: dict[str, Dataset] = {}
         self._flows: dict[str, Flow] = {}
         self._notes: list[str] = []
@@ -101,16 +107,51 @@ def active_registry(word: str) -> Registry:
     return registry
 
 
+@contextmanager
+def showing_below(root: Path | None) -> Iterator[None]:
+    """Name files below ``root`` by their path within it, in every thread, while the block runs."""
+    if root is None:
+        yield
+        return
+    _shown_below.append(root)
+    try:
+        yield
+    finally:
+        _shown_below.pop()
+
+
+def shown(file: str) -> str:
+    """Return ``file`` as the user names it: within the root folder where it lies below it."""
+    for root in reversed(_shown_below):
+        if Path(file).is_relative_to(root):
+            return Path(file).relative_to(root).as_posix()
+    return file
+
+
 def user_origin() -> Origin:
     """Return the file and line of the nearest caller that is not ours."""
     frame = sys._getframe(1)
     while frame.f_back and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    path = frame.f_code.co_filename
-    registry = _active.get()
-    if registry and registry.root and Path(path).is_relative_to(registry.root):
-        path = Path(path).relative_to(registry.root).as_posix()
-    return Origin(path=path, line=frame.f_lineno)
+    return Origin(path=shown(frame.f_code.co_filename), line=frame.f_lineno)
+
+
+def origin_in(error: BaseException) -> Origin | None:
+    """Return the innermost line of the user's own code that ``error`` passed through."""
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        if _is_users(trace.tb_frame.f_code):
+            file = trace.tb_frame.f_code.co_filename
+            found = Origin(path=shown(file), line=trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
+def _is_users(code: CodeType) -> bool:
+    file = code.co_filename
+    if file.startswith((_PACKAGE, _STANDARD_LIBRARY, "<")):
+        return False
+    return not any(part in Path(file).parts for part in _INSTALLED)
 
 
 def joined(

@@ -7,20 +7,29 @@ databricks-dlt installed beside us is untouched outside a pipeline update.
 import sys
 import threading
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyspark
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
-from dlt_stub.declare.api import exported
+from dlt_stub.declare.api import NOT_YET, exported
 from dlt_stub.declare.records import Declarations
-from dlt_stub.declare.registry import Registry, recording
+from dlt_stub.declare.registry import (
+    Registry,
+    origin_in,
+    recording,
+    showing_below,
+    shown,
+    user_origin,
+)
 from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin
 
 _TAKEN = ("dlt", "pyspark.pipelines")
+_OURS = "dlt_stub"
 _one_at_a_time = threading.RLock()
 
 
@@ -30,34 +39,29 @@ def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
 
     ``sys.modules`` belongs to the process, so a second block waits for the first to end.
     """
-    with _one_at_a_time:
-        before = dict(sys.modules)
-        path = list(sys.path)
-        instantiated, active = SparkSession._instantiatedSession, SparkSession.getActiveSession
-        for name in list(sys.modules):
-            if name in _TAKEN or name.startswith(tuple(f"{taken}." for taken in _TAKEN)):
-                del sys.modules[name]
-        sys.modules["dlt"] = _module("dlt", exported())
-        sys.modules["pyspark.pipelines"] = _refusing_module("pyspark.pipelines")
-        SparkSession._instantiatedSession = session
-        SparkSession.getActiveSession = classmethod(lambda cls: session)  # type: ignore[assignment, method-assign]
+    with _one_at_a_time, showing_below(root), _statics(session):
+        before, path = dict(sys.modules), list(sys.path)
+        # A helper imported by an earlier update, or by a test, may be another text by now.
+        for name in [n for n, m in before.items() if _is_taken(n) or _is_below(m, root)]:
+            del sys.modules[name]
+        sys.modules["dlt"] = _module("dlt", exported(), refused=NOT_YET)
+        sys.modules["pyspark.pipelines"] = _module("pyspark.pipelines", {}, refused=None)
         if root is not None:
             sys.path.insert(0, str(root))
         try:
             yield
         finally:
             sys.path[:] = path
-            SparkSession._instantiatedSession = instantiated
-            SparkSession.getActiveSession = active  # type: ignore[method-assign]
-            for name in set(sys.modules) - set(before):
-                if name in _TAKEN or (root is not None and _is_below(sys.modules[name], root)):
+            for name, module in list(sys.modules.items()):
+                if name not in before and (_is_taken(name) or _is_below(module, root)):
+                    _forget_pickling(module)
                     del sys.modules[name]
-            sys.modules.update({n: m for n, m in before.items() if n not in sys.modules})
-            for name in _TAKEN:
-                if name in before:
-                    sys.modules[name] = before[name]
-                else:
-                    sys.modules.pop(name, None)
+            for name, module in before.items():
+                if sys.modules.get(name) is not module and (
+                    name not in sys.modules or _is_taken(name) or _is_below(module, root)
+                ):
+                    _forget_pickling(sys.modules.get(name))
+                    sys.modules[name] = module
 
 
 def load_declarations(
@@ -69,21 +73,21 @@ def load_declarations(
         DefinitionError: a file raises, or declares nothing valid; names file and line.
         NotEmulatedError: a file is of a kind that is not run yet (SQL, notebook cells with magics).
     """
-    registry = Registry(root)
-    with recording(registry):
+    registry = Registry()
+    with showing_below(root), recording(registry):
         for file in files:
-            _run_file(file, root=root, user_globals=user_globals)
+            _run_file(file, user_globals=user_globals)
     if root is not None:
         _pickle_helpers_by_value(root)
     return registry.finish()
 
 
-def _run_file(file: Path, *, root: Path | None, user_globals: dict[str, Any]) -> None:
-    shown = file.relative_to(root).as_posix() if root and file.is_relative_to(root) else str(file)
+def _run_file(file: Path, *, user_globals: dict[str, Any]) -> None:
+    name = shown(str(file))
     if file.suffix != ".py":
         raise NotEmulatedError(
             f"{file.suffix or 'extensionless'} sources are not run locally yet",
-            origin=Origin(path=shown),
+            origin=Origin(path=name),
             hint="only .py source files run here now",
         )
     text = file.read_text(encoding="utf-8")
@@ -91,7 +95,7 @@ def _run_file(file: Path, *, root: Path | None, user_globals: dict[str, Any]) ->
         if line.startswith("# MAGIC") and not line.startswith("# MAGIC %md"):
             raise NotEmulatedError(
                 "notebook cells with magics are not run locally yet",
-                origin=Origin(path=shown, line=number),
+                origin=Origin(path=name, line=number),
             )
     namespace = {"__name__": "__main__", "__file__": str(file), **user_globals}
     try:
@@ -101,22 +105,32 @@ def _run_file(file: Path, *, root: Path | None, user_globals: dict[str, Any]) ->
     except SyntaxError as error:
         raise DefinitionError(
             f"the file cannot be parsed: {error.msg}",
-            origin=Origin(path=shown, line=error.lineno, column=error.offset),
+            origin=Origin(path=shown(error.filename or str(file)), line=error.lineno),
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DefinitionError(
-            f"{type(error).__name__}: {error}", origin=origin_of(error, file, shown)
+            f"{type(error).__name__}: {error}", origin=origin_in(error) or Origin(path=name)
         ) from error
 
 
-def origin_of(error: BaseException, file: Path, shown: str) -> Origin:
-    """Return the deepest line of ``file`` in the traceback of ``error``."""
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(file):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return Origin(path=shown, line=line)
+@contextmanager
+def _statics(session: SparkSession) -> Iterator[None]:
+    """Let ``SparkSession.builder.getOrCreate()`` and ``getActiveSession()`` give ``session``."""
+    was_instantiated = SparkSession._instantiatedSession
+    # The descriptor itself: what attribute access gives is bound already.
+    was_active = vars(SparkSession)["getActiveSession"]
+    had_pipelines = vars(pyspark).get("pipelines")
+    SparkSession._instantiatedSession = session
+    SparkSession.getActiveSession = classmethod(lambda cls: session)  # type: ignore[assignment, method-assign]
+    vars(pyspark).pop("pipelines", None)  # ``from pyspark import pipelines`` looks here first
+    try:
+        yield
+    finally:
+        SparkSession._instantiatedSession = was_instantiated
+        SparkSession.getActiveSession = was_active  # type: ignore[method-assign]
+        vars(pyspark).pop("pipelines", None)
+        if had_pipelines is not None:
+            vars(pyspark)["pipelines"] = had_pipelines
 
 
 def _pickle_helpers_by_value(root: Path) -> None:
@@ -126,31 +140,53 @@ def _pickle_helpers_by_value(root: Path) -> None:
             cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
 
 
-def _is_below(module: object, root: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    if not file or not hasattr(module, "__spec__"):
-        return False
-    if str(getattr(module, "__name__", "")).partition(".")[0] == "dlt_stub":
-        return False
-    path = Path(file)
-    return path.is_relative_to(root) and "site-packages" not in path.parts
+def _forget_pickling(module: object) -> None:
+    if isinstance(module, types.ModuleType) and module.__name__ in _by_value():
+        cloudpickle.unregister_pickle_by_value(module)  # type: ignore[no-untyped-call]
 
 
-def _module(name: str, members: dict[str, Any]) -> types.ModuleType:
+def _by_value() -> set[str]:
+    names: set[str] = cloudpickle.list_registry_pickle_by_value()  # type: ignore[no-untyped-call]
+    return names
+
+
+def _is_taken(name: str) -> bool:
+    return name in _TAKEN or name.startswith(tuple(f"{taken}." for taken in _TAKEN))
+
+
+def _is_below(module: object, root: Path | None) -> bool:
+    """Return whether ``module`` is a helper of the user's: a file below ``root``, not installed."""
+    name = getattr(module, "__name__", None)
+    if root is None or not isinstance(module, types.ModuleType) or name == "__main__":
+        return False
+    if module.__name__.partition(".")[0] == _OURS:
+        return False
+    spec = module.__spec__
+    places = [module.__file__] if getattr(module, "__file__", None) else []
+    if not places and spec is not None:
+        places = list(spec.submodule_search_locations or ())  # a folder without __init__.py
+    paths = [Path(place) for place in places if place]
+    return any(p.is_relative_to(root) and "site-packages" not in p.parts for p in paths)
+
+
+def _module(
+    name: str, members: dict[str, Any], *, refused: Mapping[str, str] | None
+) -> types.ModuleType:
+    """Return a module of ``members`` that refuses the names in ``refused``; None: all others."""
     module = types.ModuleType(name, "dlt_stub's pipeline module, present during an update only.")
     vars(module).update(members, __all__=sorted(members))
+    module.__getattr__ = _refusing(name, refused)  # type: ignore[method-assign]
     return module
 
 
-def _refusing_module(name: str) -> types.ModuleType:
-    module = types.ModuleType(name)
-
-    def refuse(attribute: str) -> Any:  # module __getattr__
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)
+def _refusing(module: str, refused: Mapping[str, str] | None) -> Callable[[str], Any]:
+    def refuse(attribute: str) -> Any:  # a module's __getattr__: it never returns
+        if attribute.startswith("__") or (refused is not None and attribute not in refused):
+            raise AttributeError(f"module {module!r} has no attribute {attribute!r}")
         raise NotEmulatedError(
-            f"{name}.{attribute} is not run locally yet", hint="import dlt works today"
+            f"{module}.{attribute} is not run locally yet",
+            origin=user_origin(),
+            hint=(refused or {}).get(attribute, "import dlt works today"),
         )
 
-    module.__getattr__ = refuse  # type: ignore[method-assign]
-    return module
+    return refuse

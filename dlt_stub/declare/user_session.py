@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.catalog import Catalog, Column, Table
 from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
 from pyspark.sql.types import StructType
@@ -13,6 +14,7 @@ from dlt_stub.declare.registry import user_origin
 from dlt_stub.errors import DefinitionError, NotEmulatedError
 
 CLOUD_FILES = "cloudfiles"
+_STREAM_FORMATS = ("delta", "rate", "json", "parquet", "csv", "text")  # Spark's own, unchanged
 
 
 class Names(Protocol):
@@ -37,6 +39,11 @@ class UserSession(SparkSession):
     def __init__(self, session: SparkSession, *, names: Names) -> None:
         super().__init__(session.sparkContext, session._jsparkSession)
         self.names = names
+
+    @property
+    def catalog(self) -> Catalog:
+        """The session's catalog, to which the workspace's tables are known by name."""
+        return _UserCatalog(self)
 
     @property
     def read(self) -> DataFrameReader:
@@ -78,11 +85,46 @@ class _Remembered:
                 self.options[key] = text
 
 
+class _UserCatalog(Catalog):
+    """Makes a table known before Spark is asked for it: it would say there is none."""
+
+    def __init__(self, spark: UserSession) -> None:
+        super().__init__(spark)
+        self._names = spark.names
+
+    def tableExists(self, tableName: str, dbName: str | None = None) -> bool:
+        self._know(tableName, dbName)
+        return super().tableExists(tableName, dbName)
+
+    def getTable(self, tableName: str) -> Table:
+        self._know(tableName)
+        return super().getTable(tableName)
+
+    def listColumns(self, tableName: str, dbName: str | None = None) -> list[Column]:
+        self._know(tableName, dbName)
+        return super().listColumns(tableName, dbName)
+
+    def listTables(self, dbName: str | None = None, pattern: str | None = None) -> list[Table]:
+        raise NotEmulatedError(
+            "spark.catalog.listTables is not run locally yet: it would leave out tables no query "
+            "has named",
+            origin=user_origin(),
+            hint="spark.catalog.tableExists(name)",
+        )
+
+    def _know(self, table: str, schema: str | None = None) -> None:
+        self._names.know(f"{schema}.{table}" if schema else table)
+
+
 Paths = str | list[str]
 
 
 def _mapped(names: Names, path: Paths) -> Paths:
     return names.path(path) if isinstance(path, str) else [names.path(each) for each in path]
+
+
+def _located(names: Names, key: str, value: Any) -> Any:  # an option's value, as Spark takes it
+    return names.path(value) if key.lower() == "path" and isinstance(value, str) else value
 
 
 class _UserReader(DataFrameReader):
@@ -103,12 +145,12 @@ class _UserReader(DataFrameReader):
 
     def option(self, key: str, value: Any) -> "_UserReader":
         self._told.add({key: value})
-        super().option(key, value)
+        super().option(key, _located(self._names, key, value))
         return self
 
     def options(self, **options: Any) -> "_UserReader":
         self._told.add(options)
-        super().options(**options)
+        super().options(**{k: _located(self._names, k, v) for k, v in options.items()})
         return self
 
     def table(self, tableName: str) -> DataFrame:
@@ -119,6 +161,8 @@ class _UserReader(DataFrameReader):
         return reads.table(tableName, streaming=False, options=self._told.options)
 
     def load(self, path: Any = None, *args: Any, **options: Any) -> DataFrame:
+        if "format" in options:
+            self.format(options.pop("format"))
         return super().load(None if path is None else _mapped(self._names, path), *args, **options)
 
     def csv(self, path: Any, *args: Any, **options: Any) -> DataFrame:
@@ -156,12 +200,12 @@ class _UserStreamReader(DataStreamReader):
 
     def option(self, key: str, value: Any) -> "_UserStreamReader":
         self._told.add({key: value})
-        super().option(key, value)
+        super().option(key, _located(self._names, key, value))
         return self
 
     def options(self, **options: Any) -> "_UserStreamReader":
         self._told.add(options)
-        super().options(**options)
+        super().options(**{k: _located(self._names, k, v) for k, v in options.items()})
         return self
 
     def table(self, tableName: str) -> DataFrame:
@@ -194,7 +238,7 @@ class _UserStreamReader(DataStreamReader):
                     origin=user_origin(),
                 )
             )
-        if self._told.format not in (None, "delta", "rate", "json", "parquet", "csv", "text"):
+        if self._told.format not in (None, *_STREAM_FORMATS):
             raise NotEmulatedError(
                 f"a stream of format {self._told.format!r} is not run locally",
                 origin=user_origin(),
