@@ -50,7 +50,7 @@ $(VENV)/.for-running: $(STALE)
 
 $(VENV)/.for-developing: $(VENV)/.for-running
 	@echo "installing test and lint tools into $(VENV)"
-	@$(PIP) -e '.[test,lint]'
+	@$(PIP) -e '.[java,test,lint]'
 	@echo "fetching Delta's jars and making Spark start faster (once)"
 	@$(BIN)/python -m dlt_stub.engine.warm
 	@touch $@

