@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dlt_stub.cli.display import Display, open_display
 from dlt_stub.cli.place import Place
+from dlt_stub.cli.sql import texts
 from dlt_stub.cli.tables import row_table
 from dlt_stub.cli.watch import watch_runs
 from dlt_stub.errors import DltStubError
@@ -63,7 +64,7 @@ def land_days(workspace: Workspace, display: Display) -> None:
 def show_outcome(workspace: Workspace, display: Display) -> None:
     """Print ten target rows, the archive, and what to type next."""
     rows = workspace.sql(TARGET_ROWS)
-    display.show(row_table(rows.columns, rows.collect(), title="orders_target, its first ten rows"))
+    display.show(row_table(rows.columns, texts(rows), title="orders_target, its first ten rows"))
     archive = workspace.trigger(JOB).location.parent / "archive"
     files = sorted(file for file in archive.rglob("*") if file.is_file())
     listing = [(file.relative_to(archive), f"{file.stat().st_size:,}") for file in files]

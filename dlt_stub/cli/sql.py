@@ -1,11 +1,11 @@
 """``dlt-stub sql``: Databricks SQL over the local workspace's tables."""
 
-import sys
-
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType
 
-from dlt_stub.cli.display import Display, open_display, write_json
+from dlt_stub.cli.display import Display, open_display
 from dlt_stub.cli.place import Place
 from dlt_stub.cli.tables import row_table
 from dlt_stub.engine.sql import statements
@@ -40,8 +40,20 @@ def sql(place: Place, text: str, *, limit: int, as_json: bool) -> int:
     return 0
 
 
+def texts(rows: DataFrame) -> list[tuple[str | None, ...]]:
+    """Return every row as Spark would show it: instants in the session's zone, bytes as hex."""
+    numbered = rows.toDF(*(f"c{number}" for number in range(len(rows.columns))))
+    shown = [
+        (F.hex(field.name) if isinstance(field.dataType, BinaryType) else F.col(field.name)).cast(
+            "string"
+        )
+        for field in numbered.schema.fields
+    ]
+    return [tuple(row) for row in numbered.select(*shown).collect()]
+
+
 def _print(rows: DataFrame, limit: int, display: Display) -> None:
-    found = (rows.limit(limit + 1) if limit else rows).collect()
+    found = texts(rows.limit(limit + 1) if limit else rows)
     display.show(row_table(rows.columns, found[:limit] if limit else found))
     if limit and len(found) > limit:
         display.say(f"the first {limit} rows; --limit 0 shows all", style="yellow")
@@ -55,9 +67,12 @@ def _write(rows: DataFrame, limit: int, display: Display) -> None:
             f"several columns are called {', '.join(twice)}; a JSON object holds one",
             hint="give them names with AS",
         )
-    found = (rows.limit(limit + 1) if limit else rows).collect()
+    if not columns:
+        return
+    whole = F.to_json(F.struct("*"), {"ignoreNullFields": "false"})
+    found = (rows.limit(limit + 1) if limit else rows).select(whole).collect()
     for row in found[:limit] if limit else found:
-        write_json(sys.stdout, row.asDict(recursive=True))
+        display.out.file.write(f"{row[0]}\n")
     if limit and len(found) > limit:
         display.err.print(f"the first {limit} rows; --limit 0 writes all")
 

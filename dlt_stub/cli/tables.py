@@ -1,9 +1,7 @@
 """What the displays print: tables of flows, rules, tasks and rows, and events as lines or JSON."""
 
-import base64
-from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
@@ -136,21 +134,11 @@ def event_record(event: Event) -> dict[str, Any]:
     }
 
 
-def plain(value: object) -> object:
-    """Return what ``json`` writes for a value it has no form for; instants as the event log does.
-
-    Decimals become strings: a number in JSON would lose digits in most readers.
-    """
+def plain(value: object) -> str:
+    """Return what JSON holds for an instant, as the event log writes it; text for what is left."""
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            return value.isoformat()
         return f"{value.astimezone(UTC).isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
-    special: tuple[tuple[type, Callable[[Any], object]], ...] = (
-        (date, lambda day: day.isoformat()),
-        (Decimal, str),
-        (bytearray, lambda raw: base64.b64encode(raw).decode()),
-    )
-    return next((form(value) for kind, form in special if isinstance(value, kind)), str(value))
+    return str(value)
 
 
 def _table(*columns: str, numbers: Collection[str] = (), title: str) -> Table:

@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 from pathlib import Path
 
 from tests.cli.conftest import Cli
@@ -42,17 +43,26 @@ def test_two_columns_of_one_name_are_refused(cli: Cli, picked: Path) -> None:
     assert "several columns are called a" in done.stderr
 
 
-def test_values_keep_their_digits_as_json(cli: Cli, picked: Path) -> None:
+def test_json_values_are_as_spark_writes(cli: Cli, picked: Path) -> None:
     query = (
         "SELECT CAST('1234567890123456.78' AS DECIMAL(18,2)) AS d, DATE'2026-01-05' AS day,"
         " TIMESTAMP'2026-01-05 10:00:00' AS at, NULL AS none, map('k', array(1)) AS m, X'00FF' AS b"
     )
     done = cli("sql", query, "--json", "--bundle", picked)
-    assert json.loads(done.stdout) == {
-        "d": "1234567890123456.78",
+    assert json.loads(done.stdout, parse_float=Decimal) == {
+        "d": Decimal("1234567890123456.78"),
         "day": "2026-01-05",
         "at": "2026-01-05T10:00:00.000Z",
         "none": None,
         "m": {"k": [1]},
         "b": "AP8=",
     }
+
+
+def test_table_shows_what_spark_shows(cli: Cli, picked: Path) -> None:
+    query = "SELECT TIMESTAMP'2026-01-05 10:00:00' AS a, X'00FF' AS a, NULL AS n, array(1, 2) AS l"
+    done = cli("sql", query, "--bundle", picked)
+    cells = [line.strip() for line in done.stdout.splitlines() if "2026" in line]
+    assert [cell.split("  ") for cell in cells] == [
+        ["2026-01-05 10:00:00", "00FF", "NULL", "[1, 2]"]
+    ]
