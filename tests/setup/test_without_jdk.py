@@ -21,7 +21,7 @@ def path_without_java(folder: Path) -> str:
     for place in ("/usr/bin", "/bin"):
         for program in Path(place).iterdir():
             link = folder / program.name
-            if not program.name.startswith("java") and not link.exists():
+            if not program.name.startswith("java") and not link.is_symlink():
                 link.symlink_to(program)
     return str(folder)
 
