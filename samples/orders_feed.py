@@ -140,7 +140,9 @@ def _play(shop: _Shop, day: _Day) -> dict[str, str]:
     known = list(shop.orders)
     updated = [_advance(shop, day, key) for key in shop.random.sample(known, 80)]
     corrected = [_correct(shop, day, key) for key in shop.random.sample(list(shop.orders), 10)]
-    deleted = [_delete(shop, day, key) for key in shop.random.sample(list(shop.orders), 6)]
+    new_today = {row["order_id"] for row in created}
+    old = [key for key in shop.orders if key not in new_today] or list(shop.orders)
+    deleted = [_delete(shop, day, key) for key in shop.random.sample(old, 6)]
     late = shop.random.sample(earlier, min(8, len(earlier))) + _late_for_deleted(shop)
     shop.sent += [*created, *updated, *corrected, *deleted]
 
