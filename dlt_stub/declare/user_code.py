@@ -117,6 +117,7 @@ def _run_file(file: Path, *, user_globals: dict[str, Any]) -> None:
 def _statics(session: SparkSession) -> Iterator[None]:
     """Let ``SparkSession.builder.getOrCreate()`` and ``getActiveSession()`` give ``session``."""
     was_instantiated = SparkSession._instantiatedSession
+    was_current = SparkSession._activeSession  # createDataFrame changes it
     # The descriptor itself: what attribute access gives is bound already.
     was_active = vars(SparkSession)["getActiveSession"]
     had_pipelines = vars(pyspark).get("pipelines")
@@ -127,6 +128,7 @@ def _statics(session: SparkSession) -> Iterator[None]:
         yield
     finally:
         SparkSession._instantiatedSession = was_instantiated
+        SparkSession._activeSession = was_current
         SparkSession.getActiveSession = was_active  # type: ignore[method-assign]
         vars(pyspark).pop("pipelines", None)
         if had_pipelines is not None:
