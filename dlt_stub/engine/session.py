@@ -20,9 +20,10 @@ from dlt_stub.engine.jars import delta_jars
 from dlt_stub.engine.java import Java, class_archive, find_java, spark_java_home
 from dlt_stub.errors import SetupError
 
-# Source: docs "Set Spark configuration properties on Databricks", the list for serverless notebooks
-# and jobs, checked 2026-11-24. Its other two do not change rows: shuffle partitions are "auto"
-# there, and spark.databricks.execution.timeout bounds notebook queries only.
+# Source: docs "Set Spark configuration properties on Databricks", what serverless notebooks
+# and jobs know, 2026-11-24; the names were seen quoted, not on the page itself, so the values are
+# assumed. The other two change no row: shuffle partitions are "auto" there, and
+# spark.databricks.execution.timeout bounds notebook queries only.
 SERVERLESS_DEFAULTS = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.session.timeZone": "Etc/UTC",
