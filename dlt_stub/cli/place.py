@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlt_stub.bundle import BundleReading, read_bundle
+from dlt_stub.bundle import Bundle, BundleReading, load_bundle, read_bundle
 from dlt_stub.bundle.load import ROOT_FILES
 from dlt_stub.errors import UsageError
 from dlt_stub.workspace import Workspace
@@ -54,16 +54,31 @@ class Place:
         return (self.storage or self.root / FOLDER).absolute()
 
     def open(self) -> Workspace:
-        """Return the workspace of the bundle.
+        """Return the workspace of the bundle; the locations of its triggers exist afterwards.
 
         Raises:
             UsageError: there is no bundle.
             BundleError: the bundle has faults; the message holds all of them.
             StateError: the folder was written by another version of dlt_stub.
         """
-        return Workspace.open(
-            self.root, target=self.target, variables=self.variables, storage=self.folder
+        variables = self.variables
+        return self.workspace(
+            load_bundle(self.root, target=self.target, variables=variables, environ=os.environ)
         )
+
+    def workspace(self, bundle: Bundle) -> Workspace:
+        """Return the workspace of a bundle that was read; its triggers' locations exist afterwards.
+
+        A pipeline that reads where files land would else be refused before the first has landed.
+
+        Raises:
+            StateError: the folder was written by another version of dlt_stub.
+        """
+        workspace = Workspace(bundle, storage=self.folder)
+        for key, settings in bundle.jobs.items():
+            if settings.trigger is not None and settings.trigger.file_arrival is not None:
+                workspace.trigger(key)
+        return workspace
 
     def read(self) -> BundleReading:
         """Return the bundle, if it has no errors, and everything wrong with it.

@@ -27,6 +27,9 @@ def sql(place: Place, text: str, *, limit: int, as_json: bool) -> int:
         if not pieces:
             raise UsageError("there is no statement to run", hint="dlt-stub sql 'SHOW TABLES'")
         for piece in pieces:
+            if piece.split()[0].upper() == "SHOW":  # Spark knows a table once it was asked for
+                for entry in workspace.registry.entries():
+                    session.names.know(entry.full_name)
             rows = session.sql(piece)
             if as_json:
                 _write(rows, limit, display)

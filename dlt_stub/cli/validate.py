@@ -14,7 +14,6 @@ from dlt_stub.cli.place import Place
 from dlt_stub.errors import DltStubError
 from dlt_stub.graph import Graph
 from dlt_stub.jobs import JobPlan, plan_job
-from dlt_stub.workspace import Workspace
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 
@@ -58,7 +57,7 @@ def _resolve_all(place: Place, bundle: Bundle, *, as_json: bool) -> _Findings:
             plans.append((key, plan_job(settings)))
         except DltStubError as error:
             found.append(_diagnostic(error, bundle, "jobs", key))
-    workspace = Workspace(bundle, storage=place.folder)
+    workspace = place.workspace(bundle)
     if bundle.pipelines:
         with open_display(as_json=as_json).starting_spark():
             workspace.spark  # noqa: B018 - started here, where the display says so

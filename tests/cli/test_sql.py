@@ -66,3 +66,9 @@ def test_table_shows_what_spark_shows(cli: Cli, picked: Path) -> None:
     assert [cell.split("  ") for cell in cells] == [
         ["2026-01-05 10:00:00", "00FF", "NULL", "[1, 2]"]
     ]
+
+
+def test_show_tables_lists_the_workspace(cli: Cli, picked: Path) -> None:
+    done = cli("sql", "SHOW TABLES", "--json", "--bundle", picked)
+    tables = [json.loads(line)["tableName"] for line in done.stdout.splitlines()]
+    assert "basket" in tables

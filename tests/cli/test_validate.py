@@ -93,3 +93,11 @@ def test_validation_is_told_as_json(cli: Cli, write: Write) -> None:
     (basket,) = found["pipelines"]["fruit"]
     assert basket["columns"] == {"name": "string", "is_ripe": "boolean"}
     assert "a note of the pipeline" in done.stderr
+
+
+@pytest.mark.usefixtures("spark")
+def test_our_bundle_is_sound_unused(cli: Cli, tmp_path: Path) -> None:
+    done = cli("validate", "--bundle", ROOT, "--storage", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "orders_target      STREAMING_TABLE  <- orders_accepted" in done.stdout
+    assert "Job order_ingest: refresh -> archive" in done.stdout
