@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.readwriter import DataFrameReader
 
@@ -26,6 +27,7 @@ from dlt_stub.update.records import Selection, UpdateCause, UpdateResult
 from dlt_stub.update.run import PipelineSources, UpdateRun
 
 # A stream keeps the progress of its last 100 micro-batches only; an update reads them all.
+SOURCE_SUFFIXES = (".py", ".sql", ".ipynb")  # all are found; what does not run here is refused
 _SESSION_SETTINGS = {
     **SERVERLESS_DEFAULTS,
     "spark.sql.streaming.numRecentProgressUpdates": "1000000",
@@ -115,10 +117,13 @@ class Pipeline:
             validate_only=validate_only,
         )
         with exclusive(self.place.lock, what=f"an update of pipeline '{self.name}'"):
+            last = ""
             while True:
                 result = self._run(selection, cause, listener)
-                if not isinstance(result.error, UnknownFieldError):
+                is_new = isinstance(result.error, UnknownFieldError) and str(result.error) != last
+                if not is_new:
                     return result
+                last = str(result.error)  # the same columns twice would go on for ever
                 # What was reset stays reset: the files already read anew are not read again.
                 selection = Selection(refresh=selection.refresh + selection.full_refresh_selection)
                 cause = UpdateCause.SCHEMA_CHANGE
@@ -148,7 +153,10 @@ class Pipeline:
                 f"no table '{name}' in this workspace",
                 hint=f"did you mean '{near}'?" if near else "run an update first",
             )
-        return DataFrameReader(self.spark).format("delta").load(entry.location)
+        reader = DataFrameReader(self.spark)
+        if entry.provider == "json":
+            return reader.schema(event_schema()).json(entry.location)
+        return reader.format("delta").load(entry.location)
 
     def events(self) -> DataFrame:
         """Return the pipeline's event log.
@@ -200,7 +208,14 @@ class Pipeline:
         for key, value in _SESSION_SETTINGS.items():
             private.conf.set(key, value)
         for key, value in self.configuration.items():
-            private.conf.set(key, self.paths.to_local(value))
+            try:
+                private.conf.set(key, self.paths.to_local(value))
+            except AnalysisException as error:
+                raise UsageError(
+                    f"configuration {key!r} of pipeline '{self.name}' cannot be set: "
+                    f"{str(error).splitlines()[0]}",
+                    hint="a static Spark setting belongs to the session the pipeline is given",
+                ) from error
         names = PipelineNames(
             session=private,
             paths=self.paths,
@@ -231,7 +246,7 @@ def source_files(source: Sequence[str | os.PathLike[str]], base: Path) -> tuple[
         where = Path(text)
         where = where if where.is_absolute() else base / where
         if text.endswith("/**"):
-            found = sorted(p for p in where.parent.rglob("*") if p.suffix in (".py", ".sql"))
+            found = sorted(p for p in where.parent.rglob("*") if p.suffix in SOURCE_SUFFIXES)
         else:
             found = [where] if where.is_file() else []
         if not found:
