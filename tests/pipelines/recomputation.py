@@ -65,9 +65,10 @@ ORDERS = Promise(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """One line of a file, typed; ``fits`` is false where a value or the number of values does not.
+    """One line of a file, typed; ``fits`` is false where a value does not, or there is no column.
 
-    A value that does not fit reads as None.
+    A value that does not fit reads as None, and so does one that a short line lacks: of that line
+    nothing is lost, so nothing is rescued.
     """
 
     values: Values
@@ -155,7 +156,7 @@ WARN_RULES: dict[str, Callable[[Values], bool]] = {
 
 def _row(header: list[str], line: list[str], promise: Promise) -> Delivered:
     values: Values = dict.fromkeys(promise.columns)
-    fits = len(line) == len(header)
+    fits = not any(line[len(header) :])
     for name, text in zip(header, line, strict=False):
         try:
             values[name] = _READ[promise.type_of(name)](text) if text else None
