@@ -31,6 +31,8 @@ SOURCE_SUFFIXES = (".py", ".sql", ".ipynb")  # all are found; what does not run 
 _SESSION_SETTINGS = {
     **SERVERLESS_DEFAULTS,
     "spark.sql.streaming.numRecentProgressUpdates": "1000000",
+    # It only prunes earlier; with it a flow with one fail rule takes 16 s to plan and run, not 2 s.
+    "spark.sql.constraintPropagation.enabled": "false",
 }
 
 
