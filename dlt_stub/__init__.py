@@ -4,6 +4,8 @@ The same three nouns as on the platform: a ``Workspace`` holds what a bundle dep
 is updated, a job is run.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from dlt_stub.errors import (
     BundleError,
     BusyError,
@@ -19,8 +21,10 @@ from dlt_stub.errors import (
     UnknownFieldError,
     UsageError,
 )
-from dlt_stub.update import FlowResult, Pipeline, UpdateResult
-from dlt_stub.workspace import Workspace
+
+if TYPE_CHECKING:
+    from dlt_stub.update import FlowResult, Pipeline, UpdateResult
+    from dlt_stub.workspace import Workspace
 
 __all__ = [
     "BundleError",
@@ -41,3 +45,16 @@ __all__ = [
     "UsageError",
     "Workspace",
 ]
+
+
+def __getattr__(name: str) -> Any:  # whichever of the names below
+    """Return a name that needs Spark; pyspark is imported when one is first used."""
+    if name in ("FlowResult", "Pipeline", "UpdateResult"):
+        from dlt_stub import update
+
+        return getattr(update, name)
+    if name == "Workspace":
+        from dlt_stub.workspace import Workspace
+
+        return Workspace
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.text import Text
 
 from dlt_stub.cli.display import console_on, write_json
-from dlt_stub.engine.doctor import PORT, examine, is_healthy
+from dlt_stub.engine.doctor import examine, is_healthy
 
 
-def doctor(folder: Path, *, port: int = PORT, as_json: bool) -> int:
+def doctor(folder: Path, *, as_json: bool) -> int:
     """Return 0 if the machine has all that Spark and Delta need, else 2; no Spark is started."""
-    checks = examine(folder, port=port)
+    checks = examine(folder)
     healthy = is_healthy(checks)
     if as_json:
         write_json(sys.stdout, {"healthy": healthy, "checks": [asdict(check) for check in checks]})

@@ -251,13 +251,12 @@ def sql(
 @app.command(epilog="Example: dlt-stub doctor --json")
 def doctor(
     storage: Storage = None,
-    port: Annotated[int, typer.Option(help="The port the local workspace would serve on.")] = 8080,
     as_json: Json = False,
 ) -> None:
-    """Check Java, Spark, Delta's jars, disk and port; exit 2 if one is wrong."""
+    """Check Java, Spark, Delta's jars, disk and ports; exit 2 if one is wrong."""
     from dlt_stub.cli.doctor import doctor as verb
 
-    raise typer.Exit(verb(storage or Path(".dlt_stub"), port=port, as_json=as_json))
+    raise typer.Exit(verb(storage or Path(".dlt_stub"), as_json=as_json))
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """What a machine needs, checked one by one; ``dlt-stub doctor`` prints the answers."""
 
-import errno
 import shutil
 import socket
 import sys
@@ -15,7 +14,7 @@ from dlt_stub.engine.java import find_java
 from dlt_stub.errors import SetupError
 from dlt_stub.paths import cache_folder
 
-PORT = 8080  # where ``dlt-stub serve`` listens unless told otherwise
+_LOOPBACK = "127.0.0.1"
 _SPARK = (4, 2)
 
 
@@ -29,7 +28,7 @@ class Check:
     mend: str | None = None
 
 
-def examine(workspace: Path = Path(".dlt_stub"), *, port: int = PORT) -> tuple[Check, ...]:
+def examine(workspace: Path = Path(".dlt_stub")) -> tuple[Check, ...]:
     """Return every check, those that fail included; Delta's jars are fetched if they are missing.
 
     No Spark is started: the whole list takes a second once the jars are there.
@@ -42,7 +41,7 @@ def examine(workspace: Path = Path(".dlt_stub"), *, port: int = PORT) -> tuple[C
         check_disk("cache", cache_folder()),
         check_disk("workspace", workspace.absolute()),
         check_disk("scratch", Path(tempfile.gettempdir())),
-        check_port(port),
+        check_ports(),
     )
 
 
@@ -81,17 +80,15 @@ def check_disk(name: str, folder: Path, needed_bytes: int = NEEDED_BYTES) -> Che
     return Check(name=f"disk ({name})", ok=ok, found=found, mend=None if ok else mend)
 
 
-def check_port(port: int) -> Check:
-    """Return whether ``port`` is free on this machine's own address."""
-    name = f"port {port}"
+def check_ports() -> Check:
+    """Return whether Spark can listen on this machine's own address, where its parts talk."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((_LOOPBACK, 0))
         except OSError as error:
-            found = "in use" if error.errno == errno.EADDRINUSE else str(error.strerror)
-            return Check(name=name, ok=False, found=found, mend=f"dlt-stub serve --port {port + 1}")
-    return Check(name=name, ok=True, found="free")
+            found = f"no port on {_LOOPBACK}: {error.strerror}"
+            return Check(name="ports", ok=False, found=found, mend="ip link set lo up")
+    return Check(name="ports", ok=True, found=f"free ports on {_LOOPBACK}")
 
 
 def _describe_java() -> str:
