@@ -8,9 +8,9 @@ between this table and the target harmless; and a batch costs an append, not a s
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dlt_stub.cdc.delta_log import TableState
 from dlt_stub.cdc.flow import column
 from dlt_stub.cdc.ordering import IS_DELETE, SEQUENCE
+from dlt_stub.engine.delta_log import TableState
 
 KEY = "__dlt_key_"
 ENTRY = "__dlt_entry"

@@ -34,7 +34,6 @@ from dlt_stub.cdc.auxiliary import (
     is_crowded,
     read_entries,
 )
-from dlt_stub.cdc.delta_log import TableState, read_table_state
 from dlt_stub.cdc.flow import column, quoted, stored_sequence
 from dlt_stub.cdc.ordering import (
     IS_DELETE,
@@ -45,6 +44,7 @@ from dlt_stub.cdc.ordering import (
     order_of,
 )
 from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.engine.delta_log import TableState, read_table_state
 from dlt_stub.errors import FlowError
 
 _EXISTS = "__dlt_exists"

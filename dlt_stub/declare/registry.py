@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from types import CodeType
 
 from dlt_stub.declare.records import Dataset, Declarations, Expectation, Flow
 from dlt_stub.errors import DefinitionError, Origin
@@ -140,15 +139,15 @@ def origin_in(error: BaseException) -> Origin | None:
     """Return the innermost line of the user's own code that ``error`` passed through."""
     found, trace = None, error.__traceback__
     while trace is not None:
-        if _is_users(trace.tb_frame.f_code):
-            file = trace.tb_frame.f_code.co_filename
+        file = trace.tb_frame.f_code.co_filename
+        if is_users_file(file):
             found = Origin(path=shown(file), line=trace.tb_lineno)
         trace = trace.tb_next
     return found
 
 
-def _is_users(code: CodeType) -> bool:
-    file = code.co_filename
+def is_users_file(file: str) -> bool:
+    """Return whether ``file`` is neither ours, nor Python's own, nor an installed package's."""
     if file.startswith((_PACKAGE, _STANDARD_LIBRARY, "<")):
         return False
     return not any(part in Path(file).parts for part in _INSTALLED)

@@ -7,12 +7,14 @@ the price is that all catalogs share one namespace below them.
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from dlt_stub.engine.sql_tree import active
 from dlt_stub.errors import StateError, UsageError, nearest
 from dlt_stub.paths import WorkspacePaths, segment
 
@@ -100,18 +102,17 @@ class TableRegistry:
 
     def find(self, name: str, *, catalog: str, schema: str) -> TableEntry | None:
         """Return the table called ``name``: one to three levels, the rest from the arguments."""
-        parts = [part.strip("`") for part in name.split(".")]
-        if len(parts) > 3:
+        parts = name_levels(name)
+        if parts is None or len(parts) > 3:
             return None
-        full = [catalog, schema, parts[-1]]
-        full[3 - len(parts) :] = parts
+        full = [catalog, schema, *parts][-3:] if len(parts) == 1 else [catalog, *parts][-3:]
         file = self._file(*full)
         return _entry(file) if file.exists() else None
 
     def nearest(self, name: str) -> str | None:
         """Return the full name of the table ``name`` was probably meant to be."""
         names = {entry.name: entry.full_name for entry in self.entries()}
-        near = nearest(name.split(".")[-1], names)
+        near = nearest((name_levels(name) or (name,))[-1], names)
         return names[near] if near else None
 
     def _file(self, catalog: str, schema: str, name: str) -> Path:
@@ -121,16 +122,14 @@ class TableRegistry:
 
 def attach_catalogs(spark: SparkSession, catalogs: set[str]) -> None:
     """Let ``spark`` resolve three-level names in ``catalogs``; once for each session."""
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
-    jvm.SparkSession.setActiveSession(spark._jsparkSession)
     for catalog in sorted(catalogs):
         key = f"spark.sql.catalog.{catalog}"
         if spark.conf.get(key, None) is not None:
             continue
         spark.conf.set(key, DELTA_CATALOG)
-        catalogs_of = spark._jsparkSession.sessionState().catalogManager()
-        catalogs_of.catalog(catalog).setDelegateCatalog(catalogs_of.v2SessionCatalog())
+        with active(spark):
+            catalogs_of = spark._jsparkSession.sessionState().catalogManager()
+            catalogs_of.catalog(catalog).setDelegateCatalog(catalogs_of.v2SessionCatalog())
 
 
 def name_table(spark: SparkSession, entry: TableEntry) -> None:
@@ -141,15 +140,38 @@ def name_table(spark: SparkSession, entry: TableEntry) -> None:
     if known == (entry.catalog, entry.location):
         return
     if known is not None:
-        spark.sql(f"DROP TABLE IF EXISTS {entry.quoted}")
-    spark.sql(f"CREATE SCHEMA IF NOT EXISTS {quote(entry.catalog)}.{quote(entry.schema)}")
+        run_sql(spark, f"DROP TABLE IF EXISTS {entry.quoted}")
+    run_sql(spark, f"CREATE SCHEMA IF NOT EXISTS {quote(entry.catalog)}.{quote(entry.schema)}")
     columns = f"({entry.ddl}) " if entry.ddl else ""
     location = entry.location.replace("\\", "\\\\").replace("'", "\\'")
-    spark.sql(
+    run_sql(
+        spark,
         f"CREATE TABLE IF NOT EXISTS {entry.quoted} {columns}USING {entry.provider} "
-        f"LOCATION '{location}'"
+        f"LOCATION '{location}'",
     )
     _named[key] = (entry.catalog, entry.location)
+
+
+def run_sql(spark: SparkSession, text: str) -> None:
+    """Run a statement of ours, past what a user's session does with a user's SQL."""
+    SparkSession.sql(spark, text)
+
+
+_LEVEL = re.compile(r"`((?:[^`]|``)+)`|([^.`\s]+)")
+
+
+def name_levels(name: str) -> tuple[str, ...] | None:
+    """Return the levels of a dotted name without their quotes, or None if it is no name."""
+    levels, at = [], 0
+    while match := _LEVEL.match(name, at):
+        levels.append(match[1].replace("``", "`") if match[1] else match[2])
+        at = match.end()
+        if at == len(name):
+            return tuple(levels)
+        if name[at] != ".":
+            return None
+        at += 1
+    return None
 
 
 def quote(name: str) -> str:

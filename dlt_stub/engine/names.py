@@ -6,13 +6,28 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, attach_catalogs, name_table, quote
-from dlt_stub.engine.sql import TableFunctionCall, rewrite, table_functions, table_names
-from dlt_stub.errors import UsageError
+from dlt_stub.engine.sql import (
+    TableFunctionCall,
+    plan_kind,
+    rewrite,
+    table_functions,
+    table_names,
+)
+from dlt_stub.errors import NotEmulatedError, UsageError
 from dlt_stub.paths import WorkspacePaths
 
 # Databricks' table functions that Spark lacks, and the word each is refused or answered by.
 EVENT_LOG = "event_log"
 CLOUD_FILES_STATE = "cloud_files_state"
+
+# Spark's session catalog is in memory: what these make is gone with the process, and what they drop
+# or rename comes back from the workspace's registry.
+_FORGOTTEN = frozenset(
+    {"CreateTable", "CreateTableAsSelect", "ReplaceTable", "ReplaceTableAsSelect", "CreateView"}
+    | {"DropTable", "DropView", "RenameTable", "CreateNamespace", "DropNamespace", "CreateFunction"}
+    | {"CloneTableStatement", "CreateTableLikeCommand", "LoadData"}
+)
+_LISTS = frozenset({"ShowTables", "ShowTablesCommand", "ShowTablesExtended", "ShowViews"})
 
 # Returns SQL text that stands for a Databricks table function, or None to leave it to Spark.
 Functions = Callable[[SparkSession, TableFunctionCall], str | None]
@@ -44,16 +59,34 @@ class SessionNames:
         """Let the session find ``table`` by that name, if the workspace has it."""
         entry = self.find(table)
         if entry is not None:
-            name_table(self.session, entry)
+            self._know(entry)
+
+    def _know(self, entry: TableEntry) -> None:
+        name_table(self.session, entry)
+        if entry.provider != "delta":
+            # Spark lists the files of such a table once for each session (tried), and events grow.
+            self.session.catalog.refreshTable(entry.quoted)
 
     def find(self, table: str) -> TableEntry | None:
-        """Return the workspace's table of that name."""
-        return self.registry.find(table, catalog=self.catalog, schema=self.schema)
+        """Return the workspace's table of that name, completed as the session completes it now."""
+        # Spark calls every catalog of ours by its delegate's name: the current one cannot be asked.
+        return self.registry.find(
+            table, catalog=self.catalog, schema=self.session.catalog.currentDatabase()
+        )
 
     def sql(self, text: str) -> str:
         """Return ``text`` with Databricks' functions answered; the tables it names are known."""
+        command = plan_kind(self.session, text)
+        if command in _FORGOTTEN:
+            raise NotEmulatedError(
+                f"the statement makes or changes what the local catalog would forget ({command})",
+                hint="a pipeline makes its tables; a temporary view lives as long as its session",
+            )
         for parts in table_names(self.session, text):
-            self.know(".".join(parts))
+            self.know(".".join(quote(part) for part in parts))
+        if command in _LISTS:
+            for entry in self.registry.entries():
+                self._know(entry)
         if not table_functions(self.session, text):
             return text
         return rewrite(self.session, text, function=lambda call: self.functions(self.session, call))
@@ -68,7 +101,7 @@ def table_argument(call: TableFunctionCall) -> str:
     if len(call.arguments) == 1:
         argument = call.arguments[0]
         if argument.table is not None:
-            return ".".join(argument.table)
+            return ".".join(quote(part) for part in argument.table)
         if argument.string is not None:
             return argument.string
     name = ".".join(call.name)

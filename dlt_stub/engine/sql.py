@@ -109,6 +109,17 @@ def table_names(spark: SparkSession, sql: str) -> tuple[tuple[str, ...], ...]:
     return tuple(names)
 
 
+def plan_kind(spark: SparkSession, sql: str) -> str:
+    """Return the name of Spark's node at the root of ``sql``: ``Project``, ``CreateTable``, ...
+
+    Raises:
+        ParseException: Spark cannot parse it, or it is more than one statement.
+    """
+    with active(spark):
+        parser = spark._jsparkSession.sessionState().sqlParser()
+        return str(parser.parsePlan(expand_variables(spark, sql)).getClass().getSimpleName())
+
+
 def splice(sql: str, replacements: Iterable[tuple[int, int, str]]) -> str:
     """Return ``sql`` with each ``[start, stop)`` replaced and every other character kept.
 

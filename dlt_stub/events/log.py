@@ -33,9 +33,8 @@ class EventLog:
         self._lock = threading.RLock()
         self._instance = uuid.uuid4().hex[:8]
         self._waiting: list[Event] = []
-        self._last = datetime(1970, 1, 1, tzinfo=UTC)
-        folder.mkdir(parents=True, exist_ok=True)
         segments = sorted(folder.glob("*.json"))
+        self._last = _last_timestamp(segments)
         self._next_segment = int(segments[-1].stem.split("-")[0]) + 1 if segments else 0
         self._sequence = self._next_segment * 1_000_000
 
@@ -77,6 +76,7 @@ class EventLog:
         with self._lock:
             if not self._waiting:
                 return
+            self.folder.mkdir(parents=True, exist_ok=True)
             text = "".join(f"{json.dumps(self._row(event))}\n" for event in self._waiting)
             partial = self.folder / f".{self._instance}.partial"
             with partial.open("w", encoding="utf-8") as file:
@@ -138,6 +138,16 @@ def read_events(folder: Path) -> Iterator[Event]:
                     f"event log segment {segment} line {number} is not an event: {error}",
                     hint="move that segment away; the pipeline's tables are not touched by it",
                 ) from error
+
+
+def _last_timestamp(segments: list[Path]) -> datetime:
+    """Return when the newest event happened: a clock set back must not give it again."""
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    lines = segments[-1].read_text(encoding="utf-8").splitlines() if segments else []
+    try:
+        return datetime.fromisoformat(json.loads(lines[-1])["timestamp"]) if lines else start
+    except (ValueError, KeyError, TypeError):
+        return start  # whoever reads the log is told of that line
 
 
 def _text(instant: datetime) -> str:

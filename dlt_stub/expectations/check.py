@@ -13,10 +13,22 @@ from typing import Any
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType
 
 from dlt_stub.declare.records import Action, Expectation
+from dlt_stub.engine.sql_tree import iterate
 from dlt_stub.errors import DefinitionError, ExpectationViolation
 
+# Source: docs "Manage data quality with pipeline expectations", constraint clauses, 2026-11-24.
+_REFUSED = {
+    ("ScalarSubquery", "InSubquery", "Exists", "ListQuery"): "a subquery",
+    ("PythonUDF",): "a Python function",
+    (
+        "AggregateExpression",
+        "WindowExpression",
+        "UnresolvedWindowExpression",
+    ): "an aggregate or window function",
+}
 _MARK = "__dlt_expectation_violation:"
 
 
@@ -54,18 +66,19 @@ class Check:
     expectations: tuple[Expectation, ...]
 
     def metrics(self, observed: Mapping[str, Any]) -> CheckMetrics:
-        """Return the counts Spark observed."""
-        rows = int(observed["rows"] or 0)
+        """Return the counts Spark observed: none where its optimizer read no row at all."""
+        rows = int(observed.get("rows") or 0)
+        passed = [int(observed.get(f"passed_{i}") or 0) for i in range(len(self.expectations))]
         return CheckMetrics(
             dataset=self.dataset,
             input_rows=rows,
-            dropped_rows=int(observed["dropped"] or 0),
+            dropped_rows=int(observed.get("dropped") or 0),
             expectations=tuple(
                 ExpectationMetrics(
                     name=expectation.name,
                     dataset=self.dataset,
-                    passed_records=int(observed[f"passed_{index}"] or 0),
-                    failed_records=rows - int(observed[f"passed_{index}"] or 0),
+                    passed_records=passed[index],
+                    failed_records=rows - passed[index],
                 )
                 for index, expectation in enumerate(self.expectations)
             ),
@@ -109,22 +122,23 @@ def put_check(
     return frame.filter(kept) if kept is not None else frame
 
 
-def violation(error: BaseException, *, flow: str) -> ExpectationViolation | None:
-    """Return Databricks' error for a broken fail rule, if that is what ``error`` came from.
+def violation(text: str, *, flow: str) -> ExpectationViolation | None:
+    """Return Databricks' error for a broken fail rule, if ``text`` is what Spark said of one.
 
     Source: docs "Manage data quality with pipeline expectations", fail on invalid records,
     2026-11-24.
     """
-    text = str(error)
     start = text.find(_MARK)
     if start < 0:
         return None
-    names, _, row = text[start + len(_MARK) :].partition("|")
-    end = row.find("} SQLSTATE")
-    row = row[: end + 1] if end >= 0 else row.splitlines()[0]
+    said = text[start + len(_MARK) :]
+    decoder = json.JSONDecoder()
+    names, stop = decoder.raw_decode(said)
+    row = said[stop + 1 :]
+    row = row[: decoder.raw_decode(row)[1]]
     return ExpectationViolation(
         f"Flow '{flow}' failed to meet the expectation. "
-        f"Violated expectations: {', '.join(json.loads(names))}. Input data: '{row}'",
+        f"Violated expectations: {', '.join(names)}. Input data: '{row}'",
         hint="correct the rule or let it drop or warn, then run again: nothing was committed",
     )
 
@@ -132,8 +146,7 @@ def violation(error: BaseException, *, flow: str) -> ExpectationViolation | None
 def _met(expectation: Expectation, frame: DataFrame, dataset: str) -> Column:
     try:
         rule = F.expr(expectation.constraint)
-        _refuse_subquery(expectation, frame)
-        frame.select(rule)
+        _check_rule(expectation, dataset, frame.select(rule))
     except (ParseException, AnalysisException) as error:
         raise DefinitionError(
             f"expectation '{expectation.name}' of dataset '{dataset}' cannot be evaluated: "
@@ -144,16 +157,28 @@ def _met(expectation: Expectation, frame: DataFrame, dataset: str) -> Column:
     return F.coalesce(rule, F.lit(False))
 
 
-def _refuse_subquery(expectation: Expectation, frame: DataFrame) -> None:
-    session = frame.sparkSession._jsparkSession
-    tree = session.sessionState().sqlParser().parseExpression(expectation.constraint).treeString()
-    if "subquery" in tree or "exists#" in tree or "Project" in tree:
+def _check_rule(expectation: Expectation, dataset: str, rule: DataFrame) -> None:
+    """Refuse what Databricks refuses in a rule, told by the classes of its analysed expressions."""
+    kind = rule.schema[0].dataType
+    if not isinstance(kind, BooleanType):
         raise DefinitionError(
-            f"expectation '{expectation.name}' holds a subquery; allowed: a SQL boolean over the "
-            "row's own columns",
+            f"expectation '{expectation.name}' of dataset '{dataset}' is of type "
+            f"{kind.simpleString()}; allowed: a SQL boolean",
             origin=expectation.origin,
-            hint="join the other table in the query, then check the joined column",
         )
+    # Windows are told by the text alone: the analyser moves them into a node below.
+    parser = rule.sparkSession._jsparkSession.sessionState().sqlParser()
+    trees = [parser.parseExpression(expectation.constraint).toJSON()]
+    plan = rule._jdf.queryExecution().analyzed()
+    trees += [each.toJSON() for each in iterate(plan.expressions().iterator())]
+    for classes, what in _REFUSED.items():
+        if any(f'.{name}"' in tree for name in classes for tree in trees):
+            raise DefinitionError(
+                f"expectation '{expectation.name}' of dataset '{dataset}' holds {what}; allowed: a "
+                "SQL boolean over the row's own columns",
+                origin=expectation.origin,
+                hint="compute it as a column of the query, then check that column",
+            )
 
 
 def _all_met_or_raise(

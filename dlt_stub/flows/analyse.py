@@ -1,20 +1,26 @@
 """Runs a query on empty inputs of the right shape and says what it turned out to be."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyspark.errors import AnalysisException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from dlt_stub.cdc import target_schema
+from dlt_stub.cloud_files import CloudFilesState
 from dlt_stub.declare.reads import CloudFilesRequest
 from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, DatasetKind, Flow
+from dlt_stub.declare.registry import origin_in
+from dlt_stub.engine.sql_tree import jvm_of
 from dlt_stub.errors import DefinitionError, DltStubError, GraphError, NotEmulatedError
+from dlt_stub.flows.failures import reason
 from dlt_stub.flows.reads import ProbeReads
 from dlt_stub.flows.run import FlowContext, source_of, source_state
 from dlt_stub.graph import Analysis, ResolvedDataset, UnresolvedDatasetError
+from dlt_stub.paths import segment
 
 # Nodes that keep state between micro-batches; a file batch knows nothing of the others.
 _STATEFUL = {
@@ -35,10 +41,14 @@ _STATEFUL = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prober:
-    """Analyses flows; ``empty_folder`` is an empty folder that streams of no rows watch."""
+    """Analyses flows; ``empty_folder`` is an empty folder that streams of no rows watch.
+
+    With ``scratch``, a folder, nothing is written into the pipeline's own state.
+    """
 
     context: FlowContext
     empty_folder: Path
+    scratch: Path | None = None
 
     def analyse(self, flow: Flow, resolved: Mapping[str, ResolvedDataset]) -> Analysis:
         """Return what ``flow`` reads and writes.
@@ -62,22 +72,33 @@ class Prober:
         try:
             frame = reads.query()
             checked = self._with_target_checks(flow, frame, reads)
-        except (DltStubError, UnresolvedDatasetError):
-            raise
-        except AnalysisException as error:
+            analysis = self._analysis(flow, checked, reads)
+        except (Exception, SystemExit) as error:
+            if reads.waits_for is not None:
+                raise UnresolvedDatasetError(reads.waits_for) from None
+            if isinstance(error, DltStubError):
+                raise
+            is_sparks = isinstance(error, PySparkException)
+            said = "cannot be analysed: " if is_sparks else f"raised {type(error).__name__}: "
             raise DefinitionError(
-                f"the query of flow '{flow.name}' cannot be analysed: {error.getMessage()}",
-                origin=flow.origin,
+                f"the query of flow '{flow.name}' {said}{reason(error)}",
+                origin=origin_in(error) or flow.origin,
             ) from error
-        except Exception as error:
-            raise DefinitionError(
-                f"the query of flow '{flow.name}' raised {type(error).__name__}: {error}",
-                origin=flow.origin,
-            ) from error
-        return self._analysis(flow, checked, reads)
+        if reads.waits_for is not None:  # the user's code caught what would have told us
+            raise UnresolvedDatasetError(reads.waits_for)
+        return analysis
 
     def _analysis(self, flow: Flow, frame: DataFrame, reads: ProbeReads) -> Analysis:
-        nodes = set(_streaming_nodes(frame._jdf.queryExecution().analyzed()))
+        plan = frame._jdf.queryExecution().analyzed()
+        nodes = set(_streaming_nodes(plan))
+        is_aggregated = "Aggregate" in nodes and "EventTimeWatermark" not in nodes
+        if reads.request is not None and reads.streams:
+            raise NotEmulatedError(
+                f"flow '{flow.name}' reads cloudFiles beside a stream of '{reads.streams[0]}': "
+                "a flow reads one kind of stream here",
+                origin=flow.origin,
+                hint="stage the files in a table of their own, then join the two streams",
+            )
         if reads.request is not None and nodes & _STATEFUL:
             raise NotEmulatedError(
                 f"flow '{flow.name}' keeps state ({', '.join(sorted(nodes & _STATEFUL))}) above a "
@@ -85,6 +106,8 @@ class Prober:
                 origin=flow.origin,
                 hint="stage the files in a table of their own and keep the state in a second one",
             )
+        if frame.isStreaming:
+            self._refuse_what_streams_cannot(plan, is_complete=is_aggregated)
         if isinstance(flow, AutoCdcFlow):
             if not frame.isStreaming:
                 raise GraphError(
@@ -97,11 +120,19 @@ class Prober:
         return Analysis(
             schema=schema,
             is_streaming=frame.isStreaming,
-            is_aggregated="Aggregate" in nodes and "EventTimeWatermark" not in nodes,
+            is_aggregated=is_aggregated,
             inputs=tuple(reads.inputs),
             cloud_files=reads.request,
             reads_event_log=reads.reads_event_log,
         )
+
+    def _refuse_what_streams_cannot(self, plan: Any, *, is_complete: bool) -> None:
+        """Let Spark refuse ``plan`` now: file batches would run it as the batch query it is not."""
+        sql = jvm_of(self.context.session).org.apache.spark.sql
+        checker = getattr(sql.catalyst.analysis, "UnsupportedOperationChecker$")
+        modes = sql.streaming.OutputMode
+        mode = modes.Complete() if is_complete else modes.Append()
+        getattr(checker, "MODULE$").checkForStreaming(plan, mode)
 
     def _with_target_checks(self, flow: Flow, frame: DataFrame, reads: ProbeReads) -> DataFrame:
         dataset = self.context.datasets[flow.target]
@@ -120,9 +151,22 @@ class Prober:
         return reads.checked(frame, dataset.name)
 
     def _probe_files(self, flow: Flow, request: CloudFilesRequest) -> DataFrame:
-        state = source_state(flow, self.context.place)
+        state = self._source_state(flow)
         stream: DataFrame = source_of(request).probe(self.context.session, state)
         return stream
+
+    def _source_state(self, flow: Flow) -> CloudFilesState:
+        state = source_state(flow, self.context.place)
+        if self.scratch is None:
+            return state
+        # Asking for the schema writes it: what is only looked at is a copy.
+        copy = self.scratch / segment(flow.target) / segment(flow.name)
+        if not copy.exists():
+            if state.folder.exists():
+                shutil.copytree(state.folder, copy)
+            else:
+                copy.mkdir(parents=True)
+        return CloudFilesState(copy)
 
 
 def _streaming_nodes(plan: Any) -> Iterator[str]:  # a Py4J handle of Spark's LogicalPlan

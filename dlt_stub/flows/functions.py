@@ -11,6 +11,7 @@ from dlt_stub.engine.names import CLOUD_FILES_STATE, EVENT_LOG, table_argument
 from dlt_stub.engine.sql import TableFunctionCall
 from dlt_stub.errors import UsageError
 from dlt_stub.events import event_schema
+from dlt_stub.flows.names import flows_folder
 from dlt_stub.paths import WorkspacePaths
 
 FILES_COLUMNS = """path string, size bigint, create_time timestamp, discovery_time timestamp,
@@ -53,18 +54,22 @@ class WorkspaceFunctions:
 
     def _cloud_files_state(self, session: SparkSession, argument: str) -> str:
         entry = self._entry(argument)
-        flows = self._paths.pipeline(entry.pipeline_id) / "flows" / entry.name
+        table = (entry.catalog, entry.schema, entry.name)
+        flows = flows_folder(self._paths, entry.pipeline_id, table)
+        states = [
+            (folder.parent.name, CloudFilesState(folder)) for folder in flows.glob("*/source")
+        ]
         rows = [
             {
-                "path": file.path,
+                "path": self._paths.to_volume(file.path),
                 "size": file.size,
                 "discovery_time": file.discovered_at,
                 "commit_time": file.committed_at,
-                "source_id": "0",
-                "flow_name": folder.parent.name,
+                "source_id": state.source_id,
+                "flow_name": flow,
             }
-            for folder in sorted(flows.glob("*/source"))
-            for file in CloudFilesState(folder).files()
+            for flow, state in sorted(states, key=lambda each: each[0])
+            for file in state.files()
         ]
         view = f"__dlt_cloud_files_state_{uuid.uuid4().hex[:8]}"
         session.createDataFrame(rows, FILES_COLUMNS).createOrReplaceTempView(view)

@@ -7,9 +7,10 @@ from pathlib import Path
 from dlt_stub.declare.reads import reads_or_none
 from dlt_stub.declare.records import Dataset
 from dlt_stub.declare.registry import user_origin
-from dlt_stub.engine.names import SessionNames
-from dlt_stub.engine.sql import relations
-from dlt_stub.errors import NotEmulatedError
+from dlt_stub.engine.catalog import name_levels
+from dlt_stub.engine.names import CLOUD_FILES_STATE, EVENT_LOG, SessionNames
+from dlt_stub.engine.sql import relations, rewrite, table_functions
+from dlt_stub.errors import DefinitionError, NotEmulatedError
 from dlt_stub.paths import WorkspacePaths, segment
 
 
@@ -39,24 +40,31 @@ class PipelinePlace:
 
     def target(self, target: str) -> Path:
         """Return the folder that holds the state of every flow into ``target``."""
-        return self.paths.pipeline(self.pipeline_id) / "flows" / segment(target)
+        return flows_folder(self.paths, self.pipeline_id, self.full_name(target))
 
     def reset_marker(self, target: str) -> Path:
         """Return the file that stands while a full refresh of ``target`` is being carried out."""
-        return self.paths.pipeline(self.pipeline_id) / "resets" / segment(target)
+        name = ".".join(self.full_name(target))
+        return self.paths.pipeline(self.pipeline_id) / "resets" / segment(name)
 
     def full_name(self, dataset: str) -> tuple[str, str, str]:
-        """Return the catalog, schema and table of a dataset name of one to three levels."""
+        """Return the catalog, schema and table of a dataset name of one to three levels.
+
+        Raises:
+            DefinitionError: it is no such name.
+        """
         parts = split_name(dataset)
-        return (
-            (self.catalog, self.schema, *parts)[-3:]
-            if len(parts) == 1
-            else ((self.catalog, *parts) if len(parts) == 2 else (parts[0], parts[1], parts[2]))
-        )
+        if len(parts) == 1:
+            return self.catalog, self.schema, parts[0]
+        return (self.catalog, *parts) if len(parts) == 2 else (parts[0], parts[1], parts[2])
 
     def table(self, dataset: str) -> Path:
         """Return the folder of a dataset's Delta table."""
         return self.paths.table(*self.full_name(dataset))
+
+    def key(self, dataset: str) -> tuple[str, ...]:
+        """Return what two names of one table have in common."""
+        return tuple(part.lower() for part in self.full_name(dataset))
 
     def auxiliary(self, dataset: str) -> Path:
         """Return the folder of the hidden Delta table that ``apply_changes`` keeps beside it."""
@@ -65,11 +73,11 @@ class PipelinePlace:
 
     def dataset_called(self, name: str, datasets: Mapping[str, Dataset]) -> str | None:
         """Return the declared dataset that ``name`` means, whatever levels it is written with."""
-        wanted = tuple(part.lower() for part in self.full_name(name))
-        for declared in datasets:
-            if tuple(part.lower() for part in self.full_name(declared)) == wanted:
-                return declared
-        return None
+        levels = name_levels(name)
+        if levels is None or len(levels) > 3:
+            return None
+        wanted = self.key(name)
+        return next((each for each in datasets if self.key(each) == wanted), None)
 
     def is_event_log(self, name: str) -> bool:
         """Return whether ``name`` is the table this pipeline publishes its event log as."""
@@ -80,9 +88,26 @@ class PipelinePlace:
 
 
 def split_name(name: str) -> tuple[str, ...]:
-    """Return the levels of a dotted name without their quotes; ``LIVE`` is no level."""
-    parts = [part.strip("`") for part in name.split(".")]
-    return tuple(parts[1:] if parts[0].upper() == "LIVE" and len(parts) > 1 else parts)
+    """Return the levels of a dotted name without their quotes; ``LIVE`` is no level.
+
+    Raises:
+        DefinitionError: it is no name of one to three levels.
+    """
+    parts = name_levels(name)
+    if parts is not None and len(parts) > 1 and parts[0].upper() == "LIVE":
+        parts = parts[1:]
+    if parts is None or len(parts) > 3:
+        raise DefinitionError(
+            f"{name!r} is no name of a dataset; allowed: name, schema.name, catalog.schema.name",
+            origin=user_origin(),
+            hint="other characters stand in backticks: `my table`",
+        )
+    return parts
+
+
+def flows_folder(paths: WorkspacePaths, pipeline_id: str, table: tuple[str, str, str]) -> Path:
+    """Return the folder that holds the state of every flow into ``table``."""
+    return paths.pipeline(pipeline_id) / "flows" / segment(".".join(table))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +122,7 @@ class PipelineNames(SessionNames):
         Raises:
             NotEmulatedError: it reads inside a query function, where the graph would not see it.
         """
-        if reads_or_none() is not None and relations(self.session, text):
+        if reads_or_none() is not None and self._reads_tables(text):
             raise NotEmulatedError(
                 "spark.sql over tables inside a query function is not run locally yet",
                 origin=user_origin(),
@@ -105,3 +130,10 @@ class PipelineNames(SessionNames):
                 "DataFrame's own methods",
             )
         return SessionNames.sql(self, text)
+
+    def _reads_tables(self, text: str) -> bool:
+        plain = rewrite(self.session, text)
+        if relations(self.session, plain):
+            return True
+        called = {call.name[-1].lower() for call in table_functions(self.session, plain)}
+        return bool(called & {EVENT_LOG, CLOUD_FILES_STATE})

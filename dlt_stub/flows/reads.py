@@ -33,6 +33,9 @@ _STREAM_OPTIONS = {
 }
 
 
+_CHANGE_OPTIONS = frozenset({"skipchangecommits", "ignoredeletes", "ignorechanges"})
+
+
 class ProbeFiles(Protocol):
     """Makes the empty stream that stands for a cloudFiles source while a query is probed."""
 
@@ -79,10 +82,18 @@ class PipelineReads(ABC):
             if not self._inside_view and dataset not in self.inputs:
                 self.inputs.append(dataset)
             if self.datasets[dataset].kind is DatasetKind.VIEW:
+                _refuse_options(options, f"view '{dataset}'", "put them where the view reads")
                 return self._view(dataset, streaming=streaming)
+            if streaming:
+                self.check_stream(dataset)
             return self.dataset(dataset, streaming=streaming, options=_checked(options, streaming))
+        if streaming:
+            self.check_stream(name)
         if self.place.is_event_log(name):
             self.reads_event_log = True
+            # Events are never changed nor deleted: what says what to do then says nothing here.
+            options = {k: v for k, v in options.items() if k.lower() not in _CHANGE_OPTIONS}
+            _refuse_options(options, "the event log", "leave them out")
             return self.event_log(streaming=streaming)
         return self._outside(name, streaming=streaming, options=_checked(options, streaming))
 
@@ -94,6 +105,9 @@ class PipelineReads(ABC):
     def dataset(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
         """Return the rows of a table of this pipeline."""
 
+    def check_stream(self, name: str) -> None:  # noqa: B027 - most reads have nothing to check
+        """Take note that the query streams from table ``name``."""
+
     @abstractmethod
     def observation(self, name: str) -> Observation | None:
         """Return what takes the counts of one check; None where the query's progress does."""
@@ -103,12 +117,7 @@ class PipelineReads(ABC):
 
         Shape: the event log's ten columns, one row an event.
         """
-        folder = str(self.place.event_log)
-        if not streaming:
-            return DataFrameReader(self.session).schema(event_schema()).json(folder)
-        # Spark's file source would drop files older than a week beside a newer one.
-        reader = DataStreamReader(self.session).schema(event_schema())
-        return reader.option("maxFileAge", "36500d").json(folder)
+        return event_frame(self.session, str(self.place.event_log), streaming=streaming)
 
     def checked(self, frame: DataFrame, dataset: str) -> DataFrame:
         """Return ``frame`` with the expectations of ``dataset`` in its plan.
@@ -169,6 +178,9 @@ class PipelineReads(ABC):
                 origin=user_origin(),
                 hint=f"did you mean '{near}'?" if near else "run the pipeline that makes it first",
             )
+        if entry.provider == "json":  # another pipeline's event log
+            _refuse_options(options, f"the event log {entry.full_name}", "leave them out")
+            return event_frame(self.session, entry.location, streaming=streaming)
         return delta_frame(self.session, entry.location, streaming=streaming, options=options)
 
 
@@ -180,6 +192,21 @@ class ProbeReads(PipelineReads):
     empty_folder: str
     probe_files: ProbeFiles
     request: CloudFilesRequest | None = None
+    streams: list[str] = field(default_factory=list)
+    waits_for: str | None = None  # told even where the user's code swallows the exception
+
+    def check_stream(self, name: str) -> None:
+        """Take note that the query streams from table ``name``."""
+        self.streams.append(name)
+
+    def event_log(self, *, streaming: bool) -> DataFrame:
+        """Return no events: there may be none yet.
+
+        Shape: the event log's ten columns, empty.
+        """
+        if streaming:
+            return empty_stream(self.session, event_schema(), self.empty_folder)
+        return self.session.createDataFrame([], event_schema())
 
     def dataset(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
         """Return no rows of the dataset's schema.
@@ -187,6 +214,7 @@ class ProbeReads(PipelineReads):
         Shape: the dataset's columns, empty.
         """
         if name not in self.resolved:
+            self.waits_for = self.waits_for or name
             raise UnresolvedDatasetError(name)
         schema = self.resolved[name].schema
         if streaming:
@@ -221,8 +249,24 @@ class StreamReads(PipelineReads):
 
         Shape: the dataset's columns and grain.
         """
-        location = str(self.place.table(name))
-        return delta_frame(self.session, location, streaming=streaming, options=options)
+        return self.stored(name, streaming=streaming, options=options)
+
+    def stored(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
+        """Return the Delta table of dataset ``name``.
+
+        Shape: the dataset's columns and grain.
+
+        Raises:
+            GraphError: it has none: it was left out of this update and of all before.
+        """
+        location = self.place.table(name)
+        if not location.exists():
+            raise GraphError(
+                f"flow '{self.flow.name}' reads '{name}', which no update has made yet",
+                origin=user_origin(),
+                hint=f"refresh {name} too: --refresh {name}",
+            )
+        return delta_frame(self.session, str(location), streaming=streaming, options=options)
 
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
         """Refuse: a flow that mixes files with other streams is not run here."""
@@ -247,15 +291,19 @@ class BatchReads(StreamReads):
 
         Shape: the dataset's columns and grain, batch.
         """
-        if streaming:
-            raise NotEmulatedError(
-                f"flow '{self.flow.name}' joins cloudFiles with a stream of '{name}'; a flow "
-                "reads one kind of stream here",
-                origin=user_origin(),
-                hint="stage the files in a table of their own, then join the two streams",
-            )
-        location = str(self.place.table(name))
-        return delta_frame(self.session, location, streaming=False, options=options)
+        return self.stored(name, streaming=False, options=options)
+
+    def check_stream(self, name: str) -> None:
+        """Refuse: the probe saw no such stream.
+
+        Raises:
+            NotEmulatedError: always.
+        """
+        raise NotEmulatedError(
+            f"flow '{self.flow.name}' streams from '{name}' in a query that did not when it was "
+            "probed",
+            origin=user_origin(),
+        )
 
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
         """Return the rows of the micro-batch.
@@ -286,12 +334,33 @@ def delta_frame(
     return DataFrameReader(session).format("delta").options(**options).load(location)
 
 
+def event_frame(session: SparkSession, folder: str, *, streaming: bool) -> DataFrame:
+    """Return the events in the segments below ``folder``.
+
+    Shape: the event log's ten columns, one row an event.
+    """
+    if not streaming:
+        return DataFrameReader(session).schema(event_schema()).json(folder)
+    # Spark's file source would drop files older than a week beside a newer one.
+    reader = DataStreamReader(session).schema(event_schema())
+    return reader.option("maxFileAge", "36500d").json(folder)
+
+
 def empty_stream(session: SparkSession, schema: StructType, folder: str) -> DataFrame:
     """Return a stream that never has rows.
 
     Shape: ``schema``, streaming.
     """
     return DataStreamReader(session).schema(schema).format("parquet").load(folder)
+
+
+def _refuse_options(options: Mapping[str, str], what: str, hint: str) -> None:
+    if options:
+        raise NotEmulatedError(
+            f"option {next(iter(options))!r} of a read of {what} is not run locally",
+            origin=user_origin(),
+            hint=hint,
+        )
 
 
 def _checked(options: Mapping[str, str], streaming: bool) -> dict[str, str]:

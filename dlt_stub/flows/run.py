@@ -1,22 +1,28 @@
 """Runs one flow: file batches one after another, or a stream until nothing is left."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
 
 from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState, FileBatch
 from dlt_stub.declare.reads import CloudFilesRequest
 from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, Dataset, DatasetKind
 from dlt_stub.engine.catalog import TableRegistry
-from dlt_stub.errors import DltStubError, FlowError
-from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics, violation
+from dlt_stub.errors import DltStubError
+from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics
 from dlt_stub.failpoints import reach
+from dlt_stub.flows.failures import flow_error
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.reads import BatchReads, StreamReads
 from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written, is_committed
+from dlt_stub.flows.tables import new_layout
 from dlt_stub.graph import ResolvedDataset, ResolvedFlow
+
+_TELL_SECONDS = 1  # between two looks at what a running stream has committed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +70,7 @@ def run_flow(
     except DltStubError:
         raise
     except Exception as error:
-        broken = violation(error, flow=flow.flow.name)
-        if broken is not None:
-            raise broken from error
-        raise FlowError(
-            f"flow '{flow.flow.name}' failed: {_first_line(error)}", origin=flow.flow.origin
-        ) from error
+        raise flow_error(error, flow.flow) from error
 
 
 def source_of(request: CloudFilesRequest) -> CloudFilesSource:
@@ -163,8 +164,11 @@ def _run_stream(
         .trigger(availableNow=True)
         .start()
     )
+    teller = _Teller(query=query, outcomes=outcomes, reads=reads, target=target, on_batch=on_batch)
     try:
-        query.awaitTermination()
+        # Told as they are committed: what a killed process has not told stays untold.
+        while not query.awaitTermination(_TELL_SECONDS):
+            teller.tell()
     except Exception as error:
         if raised:
             raise raised[0] from error
@@ -172,15 +176,35 @@ def _run_stream(
     finally:
         if query.isActive:
             query.stop()
-        for progress in query.recentProgress:
-            written = outcomes.get(progress.batchId)
-            if written is not None and progress.observedMetrics is not None:
-                counts = [
-                    check.metrics(progress.observedMetrics[check.observed_as].asDict())
-                    for check, _ in reads.checks
-                    if check.observed_as in progress.observedMetrics
-                ]
-                on_batch(_metrics(written, counts, target))
+        teller.tell()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Teller:
+    """Tells of each micro-batch of a running stream once: its counts are in Spark's progress."""
+
+    query: StreamingQuery
+    outcomes: Mapping[int, Written]  # grows while the stream runs
+    reads: StreamReads
+    target: ResolvedDataset
+    on_batch: OnBatch
+    told: set[int] = field(default_factory=set)
+
+    def tell(self) -> None:
+        """Tell of what was committed since the last call."""
+        if len(self.told) == len(self.outcomes):
+            return
+        for progress in self.query.recentProgress:
+            written = self.outcomes.get(progress.batchId)
+            if written is None or progress.batchId in self.told:
+                continue
+            self.told.add(progress.batchId)
+            seen = progress.observedMetrics or {}
+            counts = [
+                check.metrics(seen[check.observed_as].asDict() if check.observed_as in seen else {})
+                for check, _ in self.reads.checks
+            ]
+            self.on_batch(_metrics(written, counts, self.target))
 
 
 def _run_complete(
@@ -195,7 +219,9 @@ def _run_complete(
         flow=flow.flow,
     )
     frame = reads.checked(reads.query(), target.name)
-    written = CompleteSink(table=context.place.table(target.name), app_id=None).write(frame, 0)
+    layout = new_layout(target, place=context.place, spark=context.session)
+    sink = CompleteSink(table=context.place.table(target.name), app_id=None, layout=layout)
+    written = sink.write(frame, 0)
     on_batch(_metrics(written, _observed(reads.checks), target))
 
 
@@ -233,8 +259,16 @@ def count_only(frame: DataFrame) -> None:
 
 def _observed(checks: Sequence[tuple[Check, Observation | None]]) -> list[CheckMetrics]:
     return [
-        check.metrics(observation.get) for check, observation in checks if observation is not None
+        check.metrics(_counts(observation))
+        for check, observation in checks
+        if observation is not None
     ]
+
+
+def _counts(observation: Observation) -> Mapping[str, object]:
+    """Return what was observed: nothing where the optimizer proved that no row is needed."""
+    handle: Any = observation._jo  # Py4J: pyspark's own get fails on an empty row
+    return observation.get if handle.getRow().length() else {}
 
 
 def _metrics(
@@ -255,8 +289,3 @@ def _as_json(metrics: BatchMetrics) -> dict[str, object]:
         "num_output_rows": metrics.num_output_rows,
         "dropped_records": metrics.dropped_records,
     }
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

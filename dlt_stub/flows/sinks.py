@@ -7,8 +7,9 @@ from typing import Protocol
 from pyspark.sql import DataFrame, SparkSession
 
 from dlt_stub.cdc import apply_changes_batch
-from dlt_stub.cdc.delta_log import read_table_state
 from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.engine.delta_log import read_table_state
+from dlt_stub.flows.tables import Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +62,19 @@ class CompleteSink:
 
     table: Path
     app_id: str | None  # None: a materialized view, computed anew by every update
+    layout: Layout | None = None  # what the table must change to in the same commit
 
     def write(self, batch: DataFrame, version: int) -> Written:
         """Overwrite the target with ``batch``."""
         writer = batch.write.format("delta").mode("overwrite")
-        if self.app_id is None:
+        if self.layout is not None:
             writer = writer.option("overwriteSchema", "true")
+            if self.layout.partition_columns:
+                writer = writer.partitionBy(*self.layout.partition_columns)
+            if self.layout.cluster_by:
+                writer = writer.clusterBy(*self.layout.cluster_by)
+        if self.app_id is None:
+            pass
         elif is_committed(batch.sparkSession, self.table, self.app_id, version):
             return Written(is_redo=True)
         else:

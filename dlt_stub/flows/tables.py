@@ -1,32 +1,61 @@
-"""Makes a dataset's Delta table fit its resolved schema before anything is written."""
+"""Makes a dataset's Delta table fit its resolved dataset before anything is written."""
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.types import StructField, StructType
 
 from dlt_stub.declare.records import AutoCdcFlow, DatasetKind
-from dlt_stub.engine.catalog import TableEntry, TableRegistry
-from dlt_stub.errors import GraphError
+from dlt_stub.engine.catalog import TableEntry, TableRegistry, quote, run_sql
+from dlt_stub.engine.delta_log import TableLayout, read_table_layout
+from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError
+from dlt_stub.flows.failures import reason
 from dlt_stub.flows.names import PipelinePlace
-from dlt_stub.graph import ResolvedDataset
+from dlt_stub.graph import ResolvedDataset, is_same_type
 
 RESET_ALLOWED = "pipelines.reset.allowed"
+DELETION_VECTORS = "delta.enableDeletionVectors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a materialized view's next content is to be laid out, where its table differs now."""
+
+    partition_columns: tuple[str, ...]
+    cluster_by: tuple[str, ...]
 
 
 def set_up_table(
     dataset: ResolvedDataset, *, place: PipelinePlace, spark: SparkSession, registry: TableRegistry
 ) -> None:
-    """Create the dataset's table, or add the columns it lacks; commit nothing when it fits.
+    """Create the dataset's table, or give it the columns and properties it lacks.
+
+    Nothing is committed when it fits. Properties that are declared no more stay (assumed).
 
     Raises:
-        GraphError: a column has changed its type, which needs a full refresh.
+        DefinitionError: Delta refuses a column name or property.
+        GraphError: the table was made for another kind of dataset, or a column has changed its
+            type, or the partitioning differs, each of which needs a full refresh.
     """
     catalog, schema, name = place.full_name(dataset.name)
     location = place.table(dataset.name)
-    _finish_reset(dataset, place=place)
+    finish_reset(dataset, place=place)
+    state = read_table_layout(spark, str(location)) if location.exists() else None
+    known = registry.find(
+        ".".join(quote(part) for part in (catalog, schema, name)), catalog=catalog, schema=schema
+    )
+    if state is not None and known is not None and known.kind != dataset.kind.value:
+        raise GraphError(
+            f"'{dataset.name}' is stored as {known.kind}, its definition now makes it "
+            f"{dataset.kind.value}: its rows would be replaced",
+            origin=dataset.dataset.origin,
+            hint=_anew(dataset, "or give it another name"),
+        )
     registry.put(
         TableEntry(
             catalog=catalog,
@@ -37,10 +66,65 @@ def set_up_table(
             pipeline_id=place.pipeline_id,
         )
     )
-    if not DeltaTable.isDeltaTable(spark, str(location)):
-        _create(dataset, str(location), spark)
-    elif dataset.kind is not DatasetKind.MATERIALIZED_VIEW:
-        _add_columns(dataset, str(location), spark)
+    try:
+        if state is None:
+            _create(dataset, str(location), spark)
+        else:
+            _fit(dataset, str(location), state, spark)
+    except (PySparkException, Py4JJavaError) as error:
+        raise DefinitionError(
+            f"table '{dataset.name}' cannot be made or changed: {reason(error)}",
+            origin=dataset.dataset.origin,
+        ) from error
+
+
+def _fit(dataset: ResolvedDataset, location: str, state: TableLayout, spark: SparkSession) -> None:
+    if dataset.kind is not DatasetKind.MATERIALIZED_VIEW:
+        _check_partitions(dataset, state.partition_columns)
+        _add_columns(dataset, location, state.schema, spark)
+        if is_clustered_otherwise(dataset, location, spark):
+            columns = ", ".join(quote(column) for column in dataset.dataset.cluster_by)
+            run_sql(spark, f"ALTER TABLE {_by_path(location)} CLUSTER BY ({columns})")
+    _set_properties(dataset, location, state.properties, spark)
+
+
+def new_layout(
+    dataset: ResolvedDataset, *, place: PipelinePlace, spark: SparkSession
+) -> Layout | None:
+    """Return the layout a materialized view's table must change to, or None where it fits.
+
+    Raises:
+        NotEmulatedError: the columns change and the declared schema forbids NULL in some: the
+            table would lose that.
+    """
+    location = str(place.table(dataset.name))
+    state = read_table_layout(spark, location)
+    columns = dataset.dataset.partition_columns
+    is_fitting = (
+        state is not None
+        and _shape(state.schema) == _shape(dataset.schema)
+        and state.partition_columns == columns
+        and not is_clustered_otherwise(dataset, location, spark)
+    )
+    if is_fitting:
+        return None
+    if not all(field.nullable for field in dataset.schema):
+        raise NotEmulatedError(
+            f"the columns of materialized view '{dataset.name}' change while its schema has NOT "
+            "NULL columns: not run locally yet",
+            origin=dataset.dataset.origin,
+            hint=_anew(dataset),
+        )
+    return Layout(partition_columns=columns, cluster_by=dataset.dataset.cluster_by)
+
+
+def is_clustered_otherwise(dataset: ResolvedDataset, location: str, spark: SparkSession) -> bool:
+    """Return whether the table at ``location`` lacks the clustering its dataset declares."""
+    wanted = list(dataset.dataset.cluster_by)
+    if not wanted:
+        return False  # asking Delta runs a query; clustering that is declared no more may stay
+    detail = DeltaTable.forPath(spark, location).detail().select("clusteringColumns").collect()
+    return list(detail[0][0]) != wanted
 
 
 def reset_table(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
@@ -53,15 +137,18 @@ def reset_table(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
     marker = place.reset_marker(dataset.name)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
-    _finish_reset(dataset, place=place)
+    finish_reset(dataset, place=place)
     return True
 
 
-def _finish_reset(dataset: ResolvedDataset, *, place: PipelinePlace) -> None:
-    # Rows without progress, or progress without rows, would lose data: the marker makes it whole.
+def finish_reset(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
+    """Carry out a reset that was begun, and return whether there was one.
+
+    Rows without progress, or progress without rows, would lose data: the marker makes it whole.
+    """
     marker = place.reset_marker(dataset.name)
     if not marker.exists():
-        return
+        return False
     for folder in (
         place.target(dataset.name),
         place.auxiliary(dataset.name),
@@ -70,41 +157,67 @@ def _finish_reset(dataset: ResolvedDataset, *, place: PipelinePlace) -> None:
         if folder.exists():
             shutil.rmtree(folder)
     marker.unlink()
+    return True
 
 
 def _create(dataset: ResolvedDataset, location: str, spark: SparkSession) -> None:
-    builder = DeltaTable.createIfNotExists(spark).location(location).addColumns(_nullable(dataset))
+    builder = DeltaTable.createIfNotExists(spark).location(location).addColumns(dataset.schema)
     if dataset.dataset.comment:
         builder = builder.comment(dataset.dataset.comment)
     if dataset.dataset.partition_columns:
         builder = builder.partitionedBy(*dataset.dataset.partition_columns)
     if dataset.dataset.cluster_by:
         builder = builder.clusterBy(*dataset.dataset.cluster_by)
-    properties = dict(dataset.dataset.table_properties)
-    if any(isinstance(flow.flow, AutoCdcFlow) for flow in dataset.flows):
-        # Without them a MERGE rewrites whole files for a handful of keys.
-        properties.setdefault("delta.enableDeletionVectors", "true")
-    for key, value in properties.items():
+    for key, value in _properties(dataset).items():
         builder = builder.property(key, value)
     builder.execute()
 
 
-def _add_columns(dataset: ResolvedDataset, location: str, spark: SparkSession) -> None:
-    stored = DataFrameReader(spark).format("delta").load(location).schema
+def _properties(dataset: ResolvedDataset) -> dict[str, str]:
+    properties = {key: str(value) for key, value in dataset.dataset.table_properties.items()}
+    if any(isinstance(flow.flow, AutoCdcFlow) for flow in dataset.flows):
+        # Without them a MERGE rewrites whole files for a handful of keys.
+        properties.setdefault(DELETION_VECTORS, "true")
+    return properties
+
+
+def _set_properties(
+    dataset: ResolvedDataset, location: str, stored: Mapping[str, str], spark: SparkSession
+) -> None:
+    new = {key: value for key, value in _properties(dataset).items() if stored.get(key) != value}
+    if not new:
+        return
+    pairs = ", ".join(f"{_text(key)} = {_text(value)}" for key, value in new.items())
+    run_sql(spark, f"ALTER TABLE {_by_path(location)} SET TBLPROPERTIES ({pairs})")
+
+
+def _check_partitions(dataset: ResolvedDataset, stored: tuple[str, ...]) -> None:
+    declared = dataset.dataset.partition_columns
+    if stored != declared:
+        raise GraphError(
+            f"'{dataset.name}' is stored partitioned by {list(stored)}, its definition now says "
+            f"{list(declared)}",
+            origin=dataset.dataset.origin,
+            hint=_anew(dataset),
+        )
+
+
+def _add_columns(
+    dataset: ResolvedDataset, location: str, stored: StructType, spark: SparkSession
+) -> None:
     known = {field.name.lower(): field for field in stored.fields}
     new: list[StructField] = []
     for field in dataset.schema.fields:
         existing = known.get(field.name.lower())
         if existing is None:
-            new.append(field)
-        elif existing.dataType != field.dataType:
+            new.append(StructField(field.name, field.dataType, True, field.metadata))
+        elif not is_same_type(existing.dataType, field.dataType):
             raise GraphError(
                 f"column '{field.name}' of '{dataset.name}' is stored as "
                 f"{existing.dataType.simpleString()}, its query now gives "
                 f"{field.dataType.simpleString()}",
                 origin=dataset.dataset.origin,
-                hint=f"a full refresh of {dataset.name} makes it anew: --full-refresh-selection "
-                f"{dataset.name}",
+                hint=_anew(dataset),
             )
     if new:
         spark.createDataFrame([], StructType(new)).write.format("delta").mode("append").option(
@@ -112,7 +225,19 @@ def _add_columns(dataset: ResolvedDataset, location: str, spark: SparkSession) -
         ).save(location)
 
 
-def _nullable(dataset: ResolvedDataset) -> StructType:
-    return StructType(
-        [StructField(field.name, field.dataType, True, field.metadata) for field in dataset.schema]
-    )
+def _shape(schema: StructType) -> list[tuple[str, str]]:
+    return [(field.name, field.dataType.simpleString()) for field in schema]
+
+
+def _anew(dataset: ResolvedDataset, otherwise: str = "") -> str:
+    flag = f"a full refresh of {dataset.name} makes it anew: --full-refresh-selection "
+    return f"{flag}{dataset.name} {otherwise}".strip()
+
+
+def _by_path(location: str) -> str:
+    return f"delta.{quote(location)}"
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,7 +1,7 @@
 """The graph: which dataset reads which, and what each turns out to be."""
 
 from dlt_stub.graph.records import Analysis, Graph, ResolvedDataset, ResolvedFlow
-from dlt_stub.graph.resolve import Analyse, UnresolvedDatasetError, resolve
+from dlt_stub.graph.resolve import Analyse, UnresolvedDatasetError, is_same_type, resolve
 
 __all__ = [
     "Analyse",
@@ -10,5 +10,6 @@ __all__ = [
     "ResolvedDataset",
     "ResolvedFlow",
     "UnresolvedDatasetError",
+    "is_same_type",
     "resolve",
 ]

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pyspark.sql.types import StructField, StructType
+from pyspark.errors import ParseException
+from pyspark.sql.types import DataType, StructField, StructType
 
 from dlt_stub.declare.records import AutoCdcFlow, Dataset, DatasetKind, Declarations, Flow
-from dlt_stub.errors import DefinitionError, GraphError, nearest
+from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError, nearest
 from dlt_stub.graph.records import Analysis, Graph, ResolvedDataset, ResolvedFlow
 
 
@@ -74,12 +75,31 @@ def _flows_by_target(
                 origin=by_name[name].origin,
                 hint="add @dlt.append_flow(target=...) or dlt.apply_changes(target=...)",
             )
-        if len(flows) > 1 and any(isinstance(flow, AutoCdcFlow) for flow in flows):
-            raise GraphError(
-                f"dataset '{name}' has an apply_changes flow beside others: not run locally yet",
-                origin=by_name[name].origin,
-            )
+        _check_flows(by_name[name], flows)
     return flows_of
+
+
+def _check_flows(dataset: Dataset, flows: list[Flow]) -> None:
+    changes = [flow for flow in flows if isinstance(flow, AutoCdcFlow)]
+    if dataset.kind is DatasetKind.VIEW and len(flows) > 1:
+        raise GraphError(
+            f"flow '{flows[1].name}' writes into the view '{dataset.name}'; allowed: a table",
+            origin=flows[1].origin,
+            hint="dlt.create_streaming_table(...) makes a table that flows can write into",
+        )
+    if changes and dataset.kind is not DatasetKind.STREAMING_TABLE:
+        raise GraphError(
+            f"flow '{changes[0].name}': apply_changes needs a streaming table without a query of "
+            f"its own, found '{dataset.name}', which has one",
+            origin=changes[0].origin,
+            hint=f'dlt.create_streaming_table("{dataset.name}") in place of @dlt.table',
+        )
+    if changes and len(flows) > 1:
+        raise NotEmulatedError(
+            f"dataset '{dataset.name}' has an apply_changes flow beside others: not run locally "
+            "yet",
+            origin=changes[-1].origin,
+        )
 
 
 def _analyse_flows(
@@ -125,6 +145,21 @@ def _resolved(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> ResolvedData
             origin=flow.origin,
             hint="read with dlt.read_stream or spark.readStream",
         )
+    if kind is DatasetKind.MATERIALIZED_VIEW and len(flows) > 1:
+        raise GraphError(
+            f"flow '{flows[1].flow.name}' writes into '{dataset.name}', a materialized view, which "
+            "is what its one query says",
+            origin=flows[1].flow.origin,
+            hint="make the target with dlt.create_streaming_table, and let its flows stream",
+        )
+    if len(flows) > 1 and any(flow.analysis.is_aggregated for flow in flows):
+        flow = next(each.flow for each in flows if each.analysis.is_aggregated)
+        raise GraphError(
+            f"flow '{flow.name}' aggregates without a watermark, so it replaces all rows of "
+            f"'{dataset.name}', into which other flows write too",
+            origin=flow.origin,
+            hint="give the aggregation a table of its own, or a watermark",
+        )
     schema = _declared_schema(dataset, _merged_schema(dataset, flows))
     return ResolvedDataset(dataset=dataset, kind=kind, schema=schema, flows=flows)
 
@@ -134,14 +169,22 @@ def _merged_schema(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> StructT
     for flow in flows:
         for field in flow.analysis.schema.fields:
             known = fields.setdefault(field.name.lower(), field)
-            if known.dataType != field.dataType:
+            if not is_same_type(known.dataType, field.dataType):
                 raise GraphError(
                     f"flow '{flow.flow.name}' writes column '{field.name}' of '{dataset.name}' as "
                     f"{field.dataType.simpleString()}, another flow as "
                     f"{known.dataType.simpleString()}",
                     origin=flow.flow.origin,
                 )
-    return StructType(list(fields.values()))
+    # What one query never leaves empty another may, and so may the next version of this one.
+    return StructType(
+        [StructField(each.name, each.dataType, True, each.metadata) for each in fields.values()]
+    )
+
+
+def is_same_type(one: DataType, other: DataType) -> bool:
+    """Return whether two types differ in nothing but what may be NULL inside them."""
+    return one.simpleString().lower() == other.simpleString().lower()
 
 
 def _declared_schema(dataset: Dataset, found: StructType) -> StructType:
@@ -149,13 +192,11 @@ def _declared_schema(dataset: Dataset, found: StructType) -> StructType:
         return found
     declared = dataset.schema
     if isinstance(declared, str):
-        parsed = StructType.fromDDL(declared)
-        assert isinstance(parsed, StructType)
-        declared = parsed
+        declared = _parsed(dataset, declared)
     wanted = {field.name.lower(): field for field in declared.fields}
     for field in found.fields:
         known = wanted.get(field.name.lower())
-        if known is None or known.dataType != field.dataType:
+        if known is None or not is_same_type(known.dataType, field.dataType):
             allowed = known.dataType.simpleString() if known else "no such column"
             raise DefinitionError(
                 f"dataset '{dataset.name}': its query gives column '{field.name}' as "
@@ -164,3 +205,22 @@ def _declared_schema(dataset: Dataset, found: StructType) -> StructType:
                 hint="cast in the query, or change schema=",
             )
     return declared
+
+
+def _parsed(dataset: Dataset, text: str) -> StructType:
+    try:
+        parsed = StructType.fromDDL(text)
+    except ParseException as error:
+        raise NotEmulatedError(
+            f"schema= of '{dataset.name}' holds more than columns, types, NOT NULL and comments: "
+            f"{str(error).strip().splitlines()[0]}",
+            origin=dataset.origin,
+            hint="constraints, defaults, generated columns and masks are not run locally yet",
+        ) from error
+    if not isinstance(parsed, StructType):
+        raise DefinitionError(
+            f"schema= of '{dataset.name}' is one type, {text!r}; allowed: columns and their types",
+            origin=dataset.origin,
+            hint='schema="id INT, name STRING"',
+        )
+    return parsed

@@ -26,8 +26,8 @@ from dlt_stub.update.globals import Dbutils, display
 from dlt_stub.update.records import Selection, UpdateCause, UpdateResult
 from dlt_stub.update.run import PipelineSources, UpdateRun
 
-# A stream keeps the progress of its last 100 micro-batches only; an update reads them all.
 SOURCE_SUFFIXES = (".py", ".sql", ".ipynb")  # all are found; what does not run here is refused
+# A stream keeps the progress of its last 100 micro-batches only; an update reads them all.
 _SESSION_SETTINGS = {
     **SERVERLESS_DEFAULTS,
     "spark.sql.streaming.numRecentProgressUpdates": "1000000",

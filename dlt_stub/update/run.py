@@ -1,19 +1,20 @@
 """One update of one pipeline, from its source files to its tables."""
 
+import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from dlt_stub.clock import Clock
-from dlt_stub.declare.records import AppendFlow, DatasetKind, Declarations
+from dlt_stub.declare.records import AppendFlow, Dataset, DatasetKind, Declarations
 from dlt_stub.declare.user_code import load_declarations
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, name_table
-from dlt_stub.errors import UnknownFieldError, UsageError, nearest
+from dlt_stub.errors import GraphError, UnknownFieldError, UsageError, nearest
 from dlt_stub.events import (
     EVENT_COLUMNS,
     Event,
@@ -26,7 +27,7 @@ from dlt_stub.events import (
 from dlt_stub.flows.analyse import Prober
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.run import BatchMetrics, FlowContext, run_flow
-from dlt_stub.flows.tables import reset_table, set_up_table
+from dlt_stub.flows.tables import finish_reset, reset_table, set_up_table
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
 from dlt_stub.update.progress import Progress
 from dlt_stub.update.records import (
@@ -81,7 +82,7 @@ class UpdateRun:
             if listener:
                 listener(event)
 
-        log = EventLog(
+        self._log = EventLog(
             place.event_log,
             clock=clock,
             listener=listen,
@@ -92,7 +93,7 @@ class UpdateRun:
                 "update_id": self.update_id,
             },
         )
-        self._progress = Progress(log, self.update_id)
+        self._progress = Progress(self._log, self.update_id)
 
     def run(self) -> UpdateResult:
         """Return how the update ended; failures are in the result, not raised."""
@@ -101,14 +102,15 @@ class UpdateRun:
             self._progress.created(self._cause, self._selection)
             self._progress.update(UpdateState.INITIALIZING)
             self._publish_event_log()
-            graph, context = self._resolve()
+            graph, context = self._resolve(looks_only=self._selection.validate_only)
             if not self._selection.validate_only:
                 self._set_up(graph)
                 self._progress.update(UpdateState.RUNNING)
                 self._progress.flush()
                 flows = self._run_flows(graph, context)
         except BaseException as error:
-            self._progress.update(UpdateState.FAILED, error)
+            is_failure = isinstance(error, Exception)
+            self._progress.update(UpdateState.FAILED if is_failure else UpdateState.CANCELED, error)
             self._progress.flush()
             if not isinstance(error, Exception):
                 raise
@@ -123,15 +125,17 @@ class UpdateRun:
 
     def resolve(self) -> Graph:
         """Return the resolved graph; nothing is run or created."""
-        return self._resolve()[0]
+        return self._resolve(looks_only=True)[0]
 
-    def _resolve(self) -> tuple[Graph, FlowContext]:
-        declarations = load_declarations(
-            self._sources.files,
-            root=self._sources.root,
-            user_globals=dict(self._sources.user_globals),
+    def _resolve(self, *, looks_only: bool) -> tuple[Graph, FlowContext]:
+        declarations = self._with_declared_targets(
+            load_declarations(
+                self._sources.files,
+                root=self._sources.root,
+                user_globals=dict(self._sources.user_globals),
+            )
         )
-        self._check_selection(declarations)
+        self._selection = self._with_declared_names(declarations)
         datasets = {dataset.name: dataset for dataset in declarations.datasets}
         context = FlowContext(
             place=self._place,
@@ -146,10 +150,13 @@ class UpdateRun:
                 and datasets[flow.target].kind is DatasetKind.VIEW
             },
         )
-        empty = self._place.paths.pipeline(self._place.pipeline_id) / "empty"
-        empty.mkdir(parents=True, exist_ok=True)
-        prober = Prober(context=context, empty_folder=empty)
-        graph = resolve(declarations, analyse=prober.analyse)
+        with tempfile.TemporaryDirectory(prefix="dlt_stub-probe-") as name:
+            empty, scratch = Path(name) / "empty", Path(name) / "state"
+            empty.mkdir()
+            prober = Prober(
+                context=context, empty_folder=empty, scratch=scratch if looks_only else None
+            )
+            graph = resolve(declarations, analyse=prober.analyse)
         for dataset in graph.datasets.values():
             self._progress.dataset(dataset)
             for flow in dataset.flows:
@@ -158,19 +165,51 @@ class UpdateRun:
             self._progress.note(note)
         return graph, context
 
-    def _check_selection(self, declarations: Declarations) -> None:
-        names = {each.name for each in declarations.datasets if each.kind is not DatasetKind.VIEW}
-        for name in (*self._selection.refresh, *self._selection.full_refresh_selection):
-            if name not in names:
-                near = nearest(name, names)
-                raise UsageError(
-                    f"dataset '{name}' is selected for refresh, but the pipeline has no such table",
-                    hint=f"did you mean '{near}'?"
-                    if near
-                    else f"tables: {', '.join(sorted(names))}",
+    def _with_declared_targets(self, declarations: Declarations) -> Declarations:
+        """Return the declarations with each target by the name its dataset is declared by."""
+        datasets: dict[str, Dataset] = {}
+        for dataset in declarations.datasets:
+            known = self._place.dataset_called(dataset.name, datasets)
+            if known is not None:
+                raise GraphError(
+                    f"'{dataset.name}' and '{known}' are one table, defined twice, first at "
+                    f"{datasets[known].origin}",
+                    origin=dataset.origin,
+                    hint="give one of the two another name=",
                 )
+            datasets[dataset.name] = dataset
+        return replace(
+            declarations,
+            flows=tuple(
+                replace(
+                    flow, target=self._place.dataset_called(flow.target, datasets) or flow.target
+                )
+                for flow in declarations.flows
+            ),
+        )
+
+    def _with_declared_names(self, declarations: Declarations) -> Selection:
+        tables = {each.name: each for each in declarations.datasets}
+        tables = {n: each for n, each in tables.items() if each.kind is not DatasetKind.VIEW}
+
+        def declared(name: str) -> str:
+            found = self._place.dataset_called(name, tables)
+            if found is not None:
+                return found
+            near = nearest(name, tables)
+            raise UsageError(
+                f"dataset '{name}' is selected for refresh, but the pipeline has no such table",
+                hint=f"did you mean '{near}'?" if near else f"tables: {', '.join(sorted(tables))}",
+            )
+
+        return replace(
+            self._selection,
+            refresh=tuple(map(declared, self._selection.refresh)),
+            full_refresh_selection=tuple(map(declared, self._selection.full_refresh_selection)),
+        )
 
     def _publish_event_log(self) -> None:
+        self._place.event_log.mkdir(parents=True, exist_ok=True)
         if self._place.event_log_name is None:
             return
         catalog, schema, name = self._place.event_log_name
@@ -197,6 +236,12 @@ class UpdateRun:
                 self._progress.note(
                     f"'{dataset.name}' keeps its rows: pipelines.reset.allowed is false"
                 )
+        # A reset that was cut short is finished even where it is not selected: half of it is wrong.
+        selected += [
+            each
+            for each in graph.tables
+            if each not in selected and finish_reset(each, place=self._place)
+        ]
         self._progress.update(UpdateState.SETTING_UP_TABLES)
         for dataset in selected:
             set_up_table(dataset, place=self._place, spark=self._session, registry=self._registry)

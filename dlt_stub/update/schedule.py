@@ -38,6 +38,7 @@ def run_flows(
     running: dict[Future[FlowResult], str] = {}
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="flow") as pool:
         while waiting or running:
+            before = len(waiting)
             for name, node in list(waiting.items()):
                 upstream = {flow for table in node.needs for flow in by_target.get(table, ())}
                 if not (upstream | node.after) <= results.keys():
@@ -50,6 +51,7 @@ def run_flows(
                     results[name] = skip(node.flow, failed[0])
                 else:
                     running[pool.submit(run, node.flow)] = name
+            assert running or len(waiting) < before, f"flows wait for each other: {list(waiting)}"
             if running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -59,12 +61,24 @@ def run_flows(
 
 def _nodes(graph: Graph, selected: Callable[[str], bool]) -> dict[str, _Node]:
     flows = [flow for dataset in graph.tables if selected(dataset.name) for flow in dataset.flows]
-    plain = frozenset(f.flow.name for f in flows if not _reads_event_log(f, graph))
+    needs = {flow.flow.name: graph.tables_read_by(flow) - {flow.flow.target} for flow in flows}
+    logged = {flow.flow.name for flow in flows if _reads_event_log(flow, graph)}
+    # What is made from an event-log reader cannot be waited for by it. A table comes after those
+    # it reads, so one pass finds them all.
+    late, late_tables = (
+        set(logged),
+        {flow.flow.target for flow in flows if flow.flow.name in logged},
+    )
+    for flow in flows:
+        if needs[flow.flow.name] & late_tables:
+            late.add(flow.flow.name)
+            late_tables.add(flow.flow.target)
+    plain = frozenset(needs) - late
     return {
         flow.flow.name: _Node(
             flow=flow,
-            needs=graph.tables_read_by(flow) - {flow.flow.target},
-            after=frozenset() if flow.flow.name in plain else plain,
+            needs=needs[flow.flow.name],
+            after=plain if flow.flow.name in logged else frozenset(),
         )
         for flow in flows
     }

@@ -18,6 +18,9 @@ from dlt_stub.paths import WorkspacePaths
 from dlt_stub.update.pipeline import Pipeline
 from dlt_stub.update.records import UpdateCause, UpdateResult
 
+_HONOURED = frozenset(
+    {"pipeline_id", "full_refresh", "refresh_selection", "full_refresh_selection"}
+)
 OnUpdate = Callable[[str, UpdateResult], None]
 
 
@@ -38,7 +41,7 @@ class TaskRunner:
             NotEmulatedError: a task of that kind is not run here.
         """
         if task.pipeline_task is not None:
-            return self._update_pipeline(task.pipeline_task)
+            return self._update_pipeline(task.pipeline_task, task.task_key)
         if task.spark_python_task is not None:
             return self._run_python(task.spark_python_task)
         raise NotEmulatedError(
@@ -46,10 +49,22 @@ class TaskRunner:
             hint="pipeline_task, spark_python_task and condition_task run here",
         )
 
-    def _update_pipeline(self, task: jobs.PipelineTask) -> TaskOutcome:
+    def _update_pipeline(self, task: jobs.PipelineTask, task_key: str) -> TaskOutcome:
+        given = {key for key, value in task.as_dict().items() if value}
+        unknown = sorted(given - _HONOURED)
+        if unknown:
+            raise NotEmulatedError(
+                f"pipeline_task.{unknown[0]} of task '{task_key}' is not run locally yet: ignoring "
+                "it could change results",
+                hint=f"honoured here: {', '.join(sorted(_HONOURED))}",
+            )
         pipeline = self.pipeline_of(task.pipeline_id)
         result = pipeline.update(
-            full_refresh=bool(task.full_refresh), cause=UpdateCause.JOB_TASK, listener=self.listener
+            full_refresh=bool(task.full_refresh),
+            refresh=task.refresh_selection or (),
+            full_refresh_selection=task.full_refresh_selection or (),
+            cause=UpdateCause.JOB_TASK,
+            listener=self.listener,
         )
         if self.on_update:
             self.on_update(pipeline.name, result)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from databricks.sdk.service import jobs
+from databricks.sdk.service.pipelines import PipelineSpec
 from pyspark.sql import DataFrame, SparkSession
 
 from dlt_stub.bundle import Bundle, load_bundle, pipeline_source_files
@@ -13,7 +14,7 @@ from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.names import SessionNames
 from dlt_stub.engine.session import SERVERLESS_DEFAULTS, start_session
-from dlt_stub.errors import StateError, UsageError, nearest
+from dlt_stub.errors import NotEmulatedError, StateError, UsageError, nearest
 from dlt_stub.events import Listener
 from dlt_stub.flows.functions import WorkspaceFunctions
 from dlt_stub.jobs import (
@@ -92,12 +93,17 @@ class Workspace:
     def pipeline(self, key: str) -> Pipeline:
         """Return the pipeline the bundle calls ``key``.
 
+        Compute, channel, edition, photon, notifications, tags, permissions and ``development`` say
+        where and for whom it runs on Databricks, not what rows come out: they mean nothing here.
+
         Raises:
             UsageError: there is none.
+            NotEmulatedError: it has a setting that could change results and is not honoured.
         """
         spec = self.bundle.pipelines.get(key)
         if spec is None:
             raise _unknown("pipeline", key, self.bundle.pipelines)
+        _refuse_unhonoured(spec, key)
         assert spec.catalog is not None  # the bundle reader has refused what has neither
         assert spec.schema is not None
         published = None
@@ -274,6 +280,31 @@ class Workspace:
             raise StateError(
                 f"workspace folder {self.paths.root} has format {found!r}; allowed: {FORMAT}",
                 hint="use the dlt-stub version that wrote it, or another folder",
+            )
+
+
+def _refuse_unhonoured(spec: PipelineSpec, key: str) -> None:
+    found = {
+        "continuous": "an update here ends when nothing is new" if spec.continuous else None,
+        "ingestion_definition": "managed connectors do not run here"
+        if spec.ingestion_definition
+        else None,
+        "gateway_definition": "managed connectors do not run here"
+        if spec.gateway_definition
+        else None,
+        "filters": "which source files they leave out is not worked out" if spec.filters else None,
+        "clusters.spark_conf": "settings of a cluster could change rows; put them in configuration"
+        if any(cluster.spark_conf for cluster in spec.clusters or [])
+        else None,
+        "libraries": "jars, Maven packages and wheels are not installed"
+        if any(each.jar or each.maven or each.whl for each in spec.libraries or [])
+        else None,
+    }
+    for field, reason in found.items():
+        if reason is not None:
+            raise NotEmulatedError(
+                f"{field} of pipeline '{key}' is not run locally: {reason}",
+                hint="set it for the deployed target alone, under targets: in databricks.yml",
             )
 
 

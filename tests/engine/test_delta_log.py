@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from dlt_stub.cdc.delta_log import TableState, read_table_state
+from dlt_stub.engine.delta_log import TableState, read_table_state
 
 
 def test_state_is_known_without_checksums(spark: SparkSession, tmp_path: Path) -> None:
