@@ -130,8 +130,8 @@ def columns_in_hints(schema_hints: str) -> tuple[str, ...]:
     Rules are chosen by hints and not by the files seen so far: Auto Loader adds hinted columns to
     the schema even while no file has them, so the same rules hold from the first update on.
 
-    Source: Databricks docs, "Configure schema inference and evolution in Auto Loader", schema
-    hints, checked 2026-11-24.
+    Assumed: remembered of Databricks' page "Configure schema inference and evolution in Auto
+    Loader" on schema hints, which no stored copy showed in full (2026-11-24).
 
     Raises:
         RuleError: a hint has no type, or brackets do not match.

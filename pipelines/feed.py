@@ -3,8 +3,7 @@
 It lies beside ``pipelines/orders/`` and not in it: every file there is a definition. Databricks
 puts the pipeline's ``root_path`` (the bundle's root) on ``sys.path``, so definitions can import it.
 
-Source: Databricks docs, "Manage Python dependencies for pipelines" and the ``root_path`` setting,
-checked 2026-11-24.
+Source: databricks-sdk 0.156.0, docstring of ``pipelines.PipelineSpec.root_path``.
 """
 
 from dataclasses import dataclass

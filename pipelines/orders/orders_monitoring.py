@@ -39,8 +39,8 @@ def order_files() -> DataFrame:
     `day` (UTC, of `modified_at`), `rows`, `quarantined`, `newest_change_at`, `lateness_hours` (from
     the newest change in the file to the file's modification; NULL where the sequence is no time).
 
-    Source: Databricks docs, "Transform data with pipelines" on streaming aggregations, checked
-    2026-11-24.
+    Assumed: that a streaming table takes such an aggregation as a complete result is remembered of
+    Databricks' page "Transform data with pipelines", not seen in a stored copy (2026-11-24).
     """
     stage = spark.readStream.table("orders_stage")
     accepted = F.lit(True)
@@ -78,7 +78,8 @@ def order_quality() -> DataFrame:
     Shape: streaming; one row per flow-progress event and rule: `update_id`, `flow`, `dataset`,
     `rule`, `severity` (NULL for a rule that is gone), `day` (UTC), `at`, `passed`, `failed`.
 
-    Source: Databricks docs, "Pipeline event log schema", checked 2026-11-24.
+    Source: Databricks docs, "Pipeline event log", querying a published log, 2026-11-24. Assumed: that
+    a pipeline may stream from its own.
     """
     severities = [F.when(F.col("rule") == r.name, F.lit(str(r.severity))) for r in feed.rules.rules]
     return (
