@@ -78,8 +78,8 @@ def order_quality() -> DataFrame:
     Shape: streaming; one row per flow-progress event and rule: `update_id`, `flow`, `dataset`,
     `rule`, `severity` (NULL for a rule that is gone), `day` (UTC), `at`, `passed`, `failed`.
 
-    Source: Databricks docs, "Pipeline event log", querying a published log, 2026-11-24. Assumed: that
-    a pipeline may stream from its own.
+    Source: Databricks docs, "Pipeline event log", querying a published log, 2026-11-24. Assumed:
+    that a pipeline may stream from its own.
     """
     severities = [F.when(F.col("rule") == r.name, F.lit(str(r.severity))) for r in feed.rules.rules]
     return (
