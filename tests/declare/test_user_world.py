@@ -1,0 +1,97 @@
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyspark
+import pytest
+from pyspark import cloudpickle
+from pyspark.sql import SparkSession
+
+from dlt_stub import DefinitionError
+from dlt_stub.declare.user_code import load_declarations, user_world
+
+State = tuple[dict[str, Any], list[str], Any, Any, Any, set[str]]
+
+
+def state() -> State:
+    statics = vars(SparkSession)
+    return (
+        dict(sys.modules),
+        list(sys.path),
+        statics["_instantiatedSession"],
+        statics["getActiveSession"],
+        vars(pyspark).get("pipelines"),
+        cloudpickle.list_registry_pickle_by_value(),  # type: ignore[no-untyped-call]
+    )
+
+
+@pytest.fixture
+def dlthub() -> Iterator[types.ModuleType]:
+    """Another distribution's ``dlt``, imported already."""
+    module = types.ModuleType("dlt")
+    sys.modules["dlt"] = module
+    yield module
+    del sys.modules["dlt"]
+
+
+def run(spark: SparkSession, root: Path, source: str) -> None:
+    file = root / "main.py"
+    file.write_text(source, encoding="utf-8")
+    with user_world(spark, root=root):
+        load_declarations([file], root=root, user_globals={})
+
+
+def test_world_is_given_back_exactly(
+    spark: SparkSession, tmp_path: Path, dlthub: types.ModuleType
+) -> None:
+    (tmp_path / "helpers").mkdir()
+    (tmp_path / "helpers" / "shared.py").write_text("value = 1\n", encoding="utf-8")
+    before = state()
+    run(spark, tmp_path, "import dlt, sys\nfrom helpers import shared\nsys.path.append('x')\n")
+    assert state() == before
+    assert sys.modules["dlt"] is dlthub
+
+
+def test_world_is_given_back_after_errors(spark: SparkSession, tmp_path: Path) -> None:
+    before = state()
+    with pytest.raises(DefinitionError, match="KeyError"):
+        run(
+            spark, tmp_path, "import dlt\nfrom pyspark.pipelines import __name__\nraise KeyError(1)"
+        )
+    assert state() == before
+    assert "dlt" not in sys.modules
+
+
+def test_changed_helper_is_read_again(spark: SparkSession, tmp_path: Path) -> None:
+    helper = tmp_path / "helper_of_mine.py"
+    told: list[int] = []
+    sys.modules["told_of"] = types.ModuleType("told_of")
+    vars(sys.modules["told_of"])["told"] = told
+    try:
+        for value in (1, 2):
+            helper.write_text(f"value = {value}  # {'x' * value}\n", encoding="utf-8")
+            run(
+                spark,
+                tmp_path,
+                "import told_of, helper_of_mine\ntold_of.told.append(helper_of_mine.value)\n",
+            )
+    finally:
+        del sys.modules["told_of"]
+    assert told == [1, 2]
+
+
+def test_module_imported_before_stays_itself(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "known_to_all.py").write_text("value = 1\n", encoding="utf-8")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        import known_to_all  # type: ignore[import-not-found]  # made two lines above
+
+        known_to_all.value = 99
+        run(spark, tmp_path, "import known_to_all\nassert known_to_all.value == 1\n")
+        assert sys.modules["known_to_all"] is known_to_all
+        assert known_to_all.value == 99
+    finally:
+        sys.path.remove(str(tmp_path))
+        del sys.modules["known_to_all"]
