@@ -2,7 +2,6 @@
 
 ``cdc.between_tables``   the auxiliary table is committed, the target is not
 ``bronze.after_commit``  a micro-batch is in the table, its ledger entry is not closed
-``archive.after_copy``   a file stands in the archive and still in the source
 """
 
 import os
