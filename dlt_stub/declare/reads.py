@@ -9,6 +9,7 @@ from typing import Protocol
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
+from dlt_stub.declare.registry import user_origin
 from dlt_stub.errors import DefinitionError, Origin
 
 
@@ -55,6 +56,7 @@ def current_reads() -> Reads:
     if reads is None:
         raise DefinitionError(
             "a dataset was read outside a query function",
+            origin=user_origin(),
             hint="read inside the function that @dlt.table or @dlt.view decorates",
         )
     return reads

@@ -45,7 +45,8 @@ def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
         for name in [n for n, m in before.items() if _is_taken(n) or _is_below(m, root)]:
             del sys.modules[name]
         sys.modules["dlt"] = _module("dlt", exported(), refused=NOT_YET)
-        sys.modules["pyspark.pipelines"] = _module("pyspark.pipelines", {}, refused=None)
+        pipelines = _module("pyspark.pipelines", {}, refused=None)
+        sys.modules["pyspark.pipelines"] = vars(pyspark)["pipelines"] = pipelines
         if root is not None:
             sys.path.insert(0, str(root))
         try:
@@ -123,13 +124,13 @@ def _statics(session: SparkSession) -> Iterator[None]:
     had_pipelines = vars(pyspark).get("pipelines")
     SparkSession._instantiatedSession = session
     SparkSession.getActiveSession = classmethod(lambda cls: session)  # type: ignore[assignment, method-assign]
-    vars(pyspark).pop("pipelines", None)  # ``from pyspark import pipelines`` looks here first
     try:
         yield
     finally:
         SparkSession._instantiatedSession = was_instantiated
         SparkSession._activeSession = was_current
         SparkSession.getActiveSession = was_active  # type: ignore[method-assign]
+        # ``from pyspark import pipelines`` looks here before it looks for a module.
         vars(pyspark).pop("pipelines", None)
         if had_pipelines is not None:
             vars(pyspark)["pipelines"] = had_pipelines

@@ -29,6 +29,9 @@ class Names(Protocol):
     def sql(self, text: str) -> str:
         """Return ``text`` as SQL the session can run."""
 
+    def current(self) -> tuple[str, str]:
+        """Return the catalog and schema that complete a name now."""
+
 
 class UserSession(SparkSession):
     """A Spark session on which dataset names, cloudFiles and ``/Volumes`` paths work.
@@ -91,6 +94,9 @@ class _UserCatalog(Catalog):
     def __init__(self, spark: UserSession) -> None:
         super().__init__(spark)
         self._names = spark.names
+
+    def currentCatalog(self) -> str:
+        return self._names.current()[0]
 
     def tableExists(self, tableName: str, dbName: str | None = None) -> bool:
         self._know(tableName, dbName)

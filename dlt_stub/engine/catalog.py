@@ -123,13 +123,17 @@ class TableRegistry:
 def attach_catalogs(spark: SparkSession, catalogs: set[str]) -> None:
     """Let ``spark`` resolve three-level names in ``catalogs``; once for each session."""
     for catalog in sorted(catalogs):
-        key = f"spark.sql.catalog.{catalog}"
-        if spark.conf.get(key, None) is not None:
+        if is_attached(spark, catalog):
             continue
-        spark.conf.set(key, DELTA_CATALOG)
+        spark.conf.set(f"spark.sql.catalog.{catalog}", DELTA_CATALOG)
         with active(spark):
             catalogs_of = spark._jsparkSession.sessionState().catalogManager()
             catalogs_of.catalog(catalog).setDelegateCatalog(catalogs_of.v2SessionCatalog())
+
+
+def is_attached(spark: SparkSession, catalog: str) -> bool:
+    """Return whether ``spark`` knows ``catalog`` by that name."""
+    return spark.conf.get(f"spark.sql.catalog.{catalog}", None) is not None
 
 
 def name_table(spark: SparkSession, entry: TableEntry) -> None:

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
-from dlt_stub.engine.catalog import TableEntry, TableRegistry, attach_catalogs, name_table, quote
+from dlt_stub.engine.catalog import (
+    TableEntry,
+    TableRegistry,
+    attach_catalogs,
+    is_attached,
+    name_table,
+    quote,
+)
 from dlt_stub.engine.sql import (
     TableFunctionCall,
     plan_kind,
@@ -69,13 +76,28 @@ class SessionNames:
 
     def find(self, table: str) -> TableEntry | None:
         """Return the workspace's table of that name, completed as the session completes it now."""
-        # Spark calls every catalog of ours by its delegate's name: the current one cannot be asked.
-        return self.registry.find(
-            table, catalog=self.catalog, schema=self.session.catalog.currentDatabase()
-        )
+        catalog, schema = self.current()
+        return self.registry.find(table, catalog=catalog, schema=schema)
+
+    def current(self) -> tuple[str, str]:
+        """Return the session's current catalog and schema, by the names they were attached as.
+
+        Spark itself calls each of our catalogs by the name of what it delegates to.
+        """
+        manager = self.session._jsparkSession.sessionState().catalogManager()
+        now = manager.currentCatalog()
+        known = {self.catalog, *(entry.catalog for entry in self.registry.entries())}
+        attached = [name for name in sorted(known) if is_attached(self.session, name)]
+        found = [name for name in attached if manager.catalog(name).equals(now)]
+        return found[0] if found else str(now.name()), self.session.catalog.currentDatabase()
 
     def sql(self, text: str) -> str:
         """Return ``text`` with Databricks' functions answered; the tables it names are known."""
+        if "current_catalog" in text.lower():
+            raise NotEmulatedError(
+                "current_catalog() is not run locally: it would be spark_catalog for every catalog",
+                hint="write the catalog's name, or spark.catalog.currentCatalog() in Python",
+            )
         command = plan_kind(self.session, text)
         if command in _FORGOTTEN:
             raise NotEmulatedError(
@@ -101,7 +123,7 @@ def table_argument(call: TableFunctionCall) -> str:
     if len(call.arguments) == 1:
         argument = call.arguments[0]
         if argument.table is not None:
-            return ".".join(quote(part) for part in argument.table)
+            return ".".join(part if part.isidentifier() else quote(part) for part in argument.table)
         if argument.string is not None:
             return argument.string
     name = ".".join(call.name)

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from dlt_stub.cdc import apply_changes_batch
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.engine.delta_log import read_table_state
-from dlt_stub.flows.tables import Layout
+from dlt_stub.flows.tables import Layout, cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,8 @@ class AppendSink:
 
     def write(self, batch: DataFrame, version: int) -> Written:
         """Append ``batch``, evaluated once, with the transaction id of its number."""
+        if is_committed(batch.sparkSession, self.table, self.app_id, version):
+            return Written(is_redo=True)  # before looking, which counts what the plan observes
         if not self.may_be_empty:
             return self._append(batch, version)
         # Looking before writing would count twice what the plan observes: keep the rows.
@@ -48,8 +50,6 @@ class AppendSink:
             batch.unpersist()
 
     def _append(self, batch: DataFrame, version: int) -> Written:
-        if is_committed(batch.sparkSession, self.table, self.app_id, version):
-            return Written(is_redo=True)
         writer = batch.write.format("delta").mode("append")
         writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
         writer.save(str(self.table))
@@ -71,8 +71,6 @@ class CompleteSink:
             writer = writer.option("overwriteSchema", "true")
             if self.layout.partition_columns:
                 writer = writer.partitionBy(*self.layout.partition_columns)
-            if self.layout.cluster_by:
-                writer = writer.clusterBy(*self.layout.cluster_by)
         if self.app_id is None:
             pass
         elif is_committed(batch.sparkSession, self.table, self.app_id, version):
@@ -80,6 +78,8 @@ class CompleteSink:
         else:
             writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
         writer.save(str(self.table))
+        if self.layout is not None and self.layout.cluster_by:
+            cluster(batch.sparkSession, self.table, self.layout.cluster_by)
         return Written()
 
 

@@ -1,8 +1,9 @@
 """Makes a dataset's Delta table fit its resolved dataset before anything is written."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
@@ -82,9 +83,8 @@ def _fit(dataset: ResolvedDataset, location: str, state: TableLayout, spark: Spa
     if dataset.kind is not DatasetKind.MATERIALIZED_VIEW:
         _check_partitions(dataset, state.partition_columns)
         _add_columns(dataset, location, state.schema, spark)
-        if is_clustered_otherwise(dataset, location, spark):
-            columns = ", ".join(quote(column) for column in dataset.dataset.cluster_by)
-            run_sql(spark, f"ALTER TABLE {_by_path(location)} CLUSTER BY ({columns})")
+    if not state.partition_columns and _is_clustered_otherwise(dataset, location, spark):
+        cluster(spark, Path(location), dataset.dataset.cluster_by)
     _set_properties(dataset, location, state.properties, spark)
 
 
@@ -104,7 +104,6 @@ def new_layout(
         state is not None
         and _shape(state.schema) == _shape(dataset.schema)
         and state.partition_columns == columns
-        and not is_clustered_otherwise(dataset, location, spark)
     )
     if is_fitting:
         return None
@@ -118,8 +117,13 @@ def new_layout(
     return Layout(partition_columns=columns, cluster_by=dataset.dataset.cluster_by)
 
 
-def is_clustered_otherwise(dataset: ResolvedDataset, location: str, spark: SparkSession) -> bool:
-    """Return whether the table at ``location`` lacks the clustering its dataset declares."""
+def cluster(spark: SparkSession, table: Path, columns: Sequence[str]) -> None:
+    """Cluster the Delta table in folder ``table``: a writer's clusterBy is lost on a path."""
+    names = ", ".join(quote(column) for column in columns)
+    run_sql(spark, f"ALTER TABLE {_by_path(str(table))} CLUSTER BY ({names})")
+
+
+def _is_clustered_otherwise(dataset: ResolvedDataset, location: str, spark: SparkSession) -> bool:
     wanted = list(dataset.dataset.cluster_by)
     if not wanted:
         return False  # asking Delta runs a query; clustering that is declared no more may stay

@@ -32,8 +32,9 @@ def test_batch_of_files_is_written_once(pipeline_of: PipelineOf, tmp_path: Path)
     first.raise_for_failure()
     # As a process leaves it that died between the commit of the table and that of the ledger.
     ledger = sorted((pipeline.place.flow("bronze", "bronze") / "source/ledger").glob("*"))
-    assert '"commit"' in ledger[-1].read_text()
-    ledger[-1].unlink()
+    lines = ledger[-1].read_text().splitlines(keepends=True)
+    assert '"kind": "commit"' in lines[-1].replace('":"', '": "')
+    ledger[-1].write_text("".join(lines[:-1]))
     before = versions(pipeline)
     again = pipeline.update()
     again.raise_for_failure()
@@ -104,7 +105,7 @@ def test_parallel_flows_write_their_own_ids(pipeline_of: PipelineOf, tmp_path: P
     for log in (pipeline.paths.root / "tables").glob("*/*/*/_delta_log"):
         text = "".join(file.read_text() for file in log.glob("*.json"))
         found[log.parent.name] = {part.split('"')[0] for part in text.split('"appId":"')[1:]}
-    assert len(found) == 9
+    assert set(found) >= {"t0", "t1", "t2", "c0", "c1", "c2"}
     for table, ids in found.items():
         name = table.removeprefix("__dlt_cdc_")
         assert {each.split("/", 1)[1] for each in ids} == {f"{name}/{name}"}, table

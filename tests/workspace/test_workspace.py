@@ -74,7 +74,10 @@ def opened(spark: SparkSession, tmp_path: Path) -> Opened:
     def make(pipeline: str = "", task: str = "", **arguments: Any) -> Workspace:
         (tmp_path / "shop").mkdir(exist_ok=True)
         (tmp_path / "shop" / "main.py").write_text(SOURCE, encoding="utf-8")
-        text = BUNDLE.replace("PIPELINE", indent(dedent(pipeline), " " * 6))
+        bundle = (
+            BUNDLE.replace("      serverless: true\n", "") if "clusters" in pipeline else BUNDLE
+        )
+        text = bundle.replace("PIPELINE", indent(dedent(pipeline), " " * 6))
         text = text.replace("TASK", indent(dedent(task), " " * 12))
         (tmp_path / "databricks.yml").write_text(text, encoding="utf-8")
         return Workspace.open(tmp_path, spark=spark, **arguments)
@@ -123,13 +126,12 @@ def test_job_updates_and_sql_answers(opened: Opened) -> None:
     ("pipeline", "said"),
     [
         ("continuous: true", "continuous of pipeline 'shop'"),
-        ("serverless: false\nclusters:\n  - spark_conf: {a: b}", "clusters.spark_conf of"),
+        ("clusters:\n  - spark_conf: {a: b}", "clusters.spark_conf of"),
         ("filters:\n  exclude: [a]", "filters of pipeline"),
     ],
 )
 def test_setting_that_changes_results_is_refused(opened: Opened, pipeline: str, said: str) -> None:
-    text = pipeline.replace("serverless: false\n", "")
-    workspace = opened(pipeline=text)
+    workspace = opened(pipeline=pipeline)
     with pytest.raises(NotEmulatedError, match=said):
         workspace.pipeline("shop")
 
