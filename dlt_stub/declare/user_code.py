@@ -41,8 +41,14 @@ def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
     """
     with _one_at_a_time, showing_below(root), _statics(session):
         before, path = dict(sys.modules), list(sys.path)
-        # A helper imported by an earlier update, or by a test, may be another text by now.
-        for name in [n for n, m in before.items() if _is_taken(n) or _is_below(m, root)]:
+        # A helper imported by an earlier update, or by a test, may be another text by now; one of
+        # the same name from elsewhere would be found instead of the user's own.
+        own = _names_below(root)
+        for name in [
+            n
+            for n, m in before.items()
+            if _is_taken(n) or _is_below(m, root) or n.partition(".")[0] in own
+        ]:
             del sys.modules[name]
         sys.modules["dlt"] = _module("dlt", exported(), refused=NOT_YET)
         pipelines = _module("pyspark.pipelines", {}, refused=None)
@@ -58,8 +64,12 @@ def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
                     _forget_pickling(module)
                     del sys.modules[name]
             for name, module in before.items():
-                if sys.modules.get(name) is not module and (
-                    name not in sys.modules or _is_taken(name) or _is_below(module, root)
+                found = sys.modules.get(name)
+                if found is not module and (
+                    found is None
+                    or _is_taken(name)
+                    or _is_below(module, root)
+                    or _is_below(found, root)
                 ):
                     _forget_pickling(sys.modules.get(name))
                     sys.modules[name] = module
@@ -155,6 +165,15 @@ def _by_value() -> set[str]:
 
 def _is_taken(name: str) -> bool:
     return name in _TAKEN or name.startswith(tuple(f"{taken}." for taken in _TAKEN))
+
+
+def _names_below(root: Path | None) -> set[str]:
+    """Return the top-level modules and packages that ``import`` finds in ``root`` first."""
+    if root is None:
+        return set()
+    files = {file.stem for file in root.glob("*.py")}
+    folders = {file.parent.name for file in root.glob("*/*.py")}
+    return (files | folders) - {_OURS, "pyspark", *sys.stdlib_module_names}
 
 
 def _is_below(module: object, root: Path | None) -> bool:

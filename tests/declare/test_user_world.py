@@ -1,3 +1,4 @@
+import importlib
 import sys
 import types
 from collections.abc import Iterator
@@ -95,3 +96,19 @@ def test_module_imported_before_stays_itself(spark: SparkSession, tmp_path: Path
     finally:
         sys.path.remove(str(tmp_path))
         del sys.modules["known_to_all"]
+
+
+def test_module_of_the_same_name_elsewhere_is_hidden(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, root = tmp_path / "elsewhere", tmp_path / "root"
+    for folder, value in ((elsewhere, 1), (root, 2)):
+        (folder / "twice_named").mkdir(parents=True)
+        (folder / "twice_named" / "__init__.py").write_text("", "utf-8")
+        (folder / "twice_named" / "value.py").write_text(f"VALUE = {value}", "utf-8")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    outside = importlib.import_module("twice_named.value")
+    with user_world(spark, root=root):
+        assert importlib.import_module("twice_named.value").VALUE == 2
+    assert sys.modules["twice_named.value"] is outside
+    assert outside.VALUE == 1
