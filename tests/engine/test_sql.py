@@ -173,13 +173,13 @@ def test_rewrite_expands_variables_of_its_session(spark: SparkSession) -> None:
 
 
 def test_the_active_session_is_put_back(spark: SparkSession) -> None:
-    spark.sql("SELECT 1").collect()
+    assert spark._jvm is not None
+    sessions = spark._jvm.org.apache.spark.sql.classic.SparkSession
+    sessions.setActiveSession(spark._jsparkSession)
     before = SparkSession.getActiveSession()
     relations(spark.newSession(), "SELECT * FROM a")
     assert SparkSession.getActiveSession() is before
-    assert spark._jvm is not None
-    active = spark._jvm.org.apache.spark.sql.classic.SparkSession.getActiveSession().get()
-    assert active.equals(spark._jsparkSession)
+    assert sessions.getActiveSession().get().equals(spark._jsparkSession)
 
 
 def test_statements_are_cut_as_spark_cuts(spark: SparkSession) -> None:
