@@ -9,7 +9,6 @@ from dlt_stub.engine.catalog import (
     TableEntry,
     TableRegistry,
     attach_catalogs,
-    is_attached,
     name_table,
     quote,
 )
@@ -19,6 +18,7 @@ from dlt_stub.engine.sql import (
     rewrite,
     table_functions,
     table_names,
+    used_name,
 )
 from dlt_stub.errors import NotEmulatedError, UsageError
 from dlt_stub.paths import WorkspacePaths
@@ -80,16 +80,12 @@ class SessionNames:
         return self.registry.find(table, catalog=catalog, schema=schema)
 
     def current(self) -> tuple[str, str]:
-        """Return the session's current catalog and schema, by the names they were attached as.
+        """Return the session's current catalog and schema.
 
-        Spark itself calls each of our catalogs by the name of what it delegates to.
+        Spark calls every catalog of ours by the name of what it delegates to, in ``USE`` as well;
+        so the catalog stays the one this session was opened with.
         """
-        manager = self.session._jsparkSession.sessionState().catalogManager()
-        now = manager.currentCatalog()
-        known = {self.catalog, *(entry.catalog for entry in self.registry.entries())}
-        attached = [name for name in sorted(known) if is_attached(self.session, name)]
-        found = [name for name in attached if manager.catalog(name).equals(now)]
-        return found[0] if found else str(now.name()), self.session.catalog.currentDatabase()
+        return self.catalog, self.session.catalog.currentDatabase()
 
     def sql(self, text: str) -> str:
         """Return ``text`` with Databricks' functions answered; the tables it names are known."""
@@ -99,6 +95,12 @@ class SessionNames:
                 hint="write the catalog's name, or spark.catalog.currentCatalog() in Python",
             )
         command = plan_kind(self.session, text)
+        used = used_name(self.session, text)
+        if len(used) > 1 and used[0].lower() != self.catalog.lower():
+            raise NotEmulatedError(
+                f"this session stays in catalog '{self.catalog}': changing it is not run locally",
+                hint="write names of other catalogs with all three levels",
+            )
         if command in _FORGOTTEN:
             raise NotEmulatedError(
                 f"the statement makes or changes what the local catalog would forget ({command})",

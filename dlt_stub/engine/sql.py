@@ -120,6 +120,19 @@ def plan_kind(spark: SparkSession, sql: str) -> str:
         return str(parser.parsePlan(expand_variables(spark, sql)).getClass().getSimpleName())
 
 
+def used_name(spark: SparkSession, sql: str) -> tuple[str, ...]:
+    """Return what ``USE`` or ``SET CATALOG`` makes current, a catalog with an empty schema.
+
+    Nothing for any other statement.
+    """
+    with active(spark):
+        plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(sql)
+    kind = str(plan.getClass().getSimpleName())
+    if kind == "SetCatalogAndNamespace":
+        return tuple(strings(plan.child().multipartIdentifier()))
+    return (sql.split()[-1].strip("`'\";"), "") if kind == "SetCatalogCommand" else ()
+
+
 def splice(sql: str, replacements: Iterable[tuple[int, int, str]]) -> str:
     """Return ``sql`` with each ``[start, stop)`` replaced and every other character kept.
 
