@@ -2,12 +2,16 @@
 
 ``flow.py``       what a flow may declare, and the columns its target shows
 ``ordering.py``   one total order of changes, and the latest change of each key
-``auxiliary.py``  the hidden table: tombstones, and last sequences the target does not hold
+``auxiliary.py``  the hidden table: tombstones, last sequences, changes the target does not hold
+``apply.py``      the door: one micro-batch into a target, by the type its flow declares
+``batch.py``      what both types share: the batch's record, key range, pins and transaction
+``history.py``    from changes to versions with a start and an end
 ``scd1.py``       one micro-batch into an SCD type 1 target
-``delta_log.py``  what a Delta table's log says, without a query
+``scd2.py``       one micro-batch into an SCD type 2 target
 """
 
+from dlt_stub.cdc.apply import apply_changes_batch
+from dlt_stub.cdc.batch import CdcMetrics
 from dlt_stub.cdc.flow import target_schema
-from dlt_stub.cdc.scd1 import CdcMetrics, apply_changes_batch
 
 __all__ = ["CdcMetrics", "apply_changes_batch", "target_schema"]

@@ -21,13 +21,16 @@ from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.errors import DefinitionError, NotEmulatedError, nearest
 
 RESERVED = "__dlt_"
+START_AT = "__START_AT"
+END_AT = "__END_AT"
 
 
 def target_schema(source: StructType, flow: AutoCdcFlow, *, spark: SparkSession) -> StructType:
     """Return the columns that the target of ``flow`` shows, in the source's order.
 
     All of the source's columns; only those of ``column_list``; or all but ``except_column_list``.
-    Every column is nullable: an older row has no value for a column that came later.
+    SCD type 2 adds ``__START_AT`` and ``__END_AT`` in the type of the sequence. Every column is
+    nullable: an older row has no value for a column that came later.
 
     Source: docs.databricks.com AUTO CDC reference, and Apache Spark's error condition
     AUTOCDC_KEY_NOT_IN_SELECTED_SCHEMA (keys must be kept), both read 2026-10. The order of
@@ -58,7 +61,12 @@ def target_schema(source: StructType, flow: AutoCdcFlow, *, spark: SparkSession)
             continue
         if not isinstance(_type_of(empty, condition, role, flow), BooleanType):
             raise _wrong(flow, f"{role} {condition} is not a boolean expression")
-    return StructType([StructField(f.name, f.dataType, True, f.metadata) for f in fields])
+    shown = [StructField(f.name, f.dataType, True, f.metadata) for f in fields]
+    tracked_columns(StructType(shown), flow)
+    if flow.scd_type == 2:
+        kind = nullable(_type_of(empty, flow.sequence_by, "sequence_by", flow))
+        shown += [StructField(name, kind) for name in (START_AT, END_AT)]
+    return StructType(shown)
 
 
 def selected_fields(source: StructType, flow: AutoCdcFlow) -> list[StructField]:
@@ -71,6 +79,12 @@ def selected_fields(source: StructType, flow: AutoCdcFlow) -> list[StructField]:
     for name in source.names:
         if name.lower().startswith(RESERVED):
             raise _wrong(flow, f"has a source column {name!r}: names with {RESERVED} are reserved")
+        if flow.scd_type == 2 and find_name(name, (START_AT, END_AT)):
+            raise _wrong(
+                flow,
+                f"has a source column {name!r}, which SCD type 2 adds itself",
+                "rename it in the source",
+            )
     if flow.column_list is not None and flow.except_column_list is not None:
         raise _wrong(
             flow, "has both column_list and except_column_list", "give one of them at most"
@@ -82,6 +96,38 @@ def selected_fields(source: StructType, flow: AutoCdcFlow) -> list[StructField]:
         _find(n, source.names, flow, "except_column_list") for n in flow.except_column_list or ()
     }
     return [f for f in source.fields if f.name not in dropped]
+
+
+def data_columns(target: StructType) -> StructType:
+    """Return the columns of an SCD type 2 target that come from the source."""
+    return StructType([f for f in target.fields if f.name not in (START_AT, END_AT)])
+
+
+def tracked_columns(data: StructType, flow: AutoCdcFlow) -> StructType:
+    """Return the columns of ``data`` whose change makes a new version; keys never change.
+
+    Source: docs.databricks.com AUTO CDC reference (the two lists exclude each other; all output
+    columns by default), and Apache Spark's pull request 57434 (refused under SCD type 1), both
+    read 2026-11-24.
+
+    Raises:
+        DefinitionError: both lists are given, one names an unknown column, or the flow is of SCD
+            type 1.
+    """
+    chosen, left_out = flow.track_history_column_list, flow.track_history_except_column_list
+    if chosen is None and left_out is None:
+        return data
+    role = "track_history_column_list" if left_out is None else "track_history_except_column_list"
+    if flow.scd_type != 2:
+        raise _wrong(flow, f"has {role}, which belongs to SCD type 2", "stored_as_scd_type=2")
+    if chosen is not None and left_out is not None:
+        raise _wrong(
+            flow,
+            "has both track_history_column_list and track_history_except_column_list",
+            "give one of them at most",
+        )
+    named = {_find(n, data.names, flow, role) for n in chosen or left_out or ()}
+    return StructType([f for f in data.fields if (f.name in named) is (left_out is None)])
 
 
 def stored_sequence(flow: AutoCdcFlow, target: StructType) -> str | None:
@@ -125,9 +171,19 @@ def is_orderable(kind: DataType) -> bool:
     return not isinstance(kind, MapType | VariantType | CalendarIntervalType | NullType)
 
 
+def nullable(kind: DataType) -> DataType:
+    """Return the type as a table gives it back: with NULL allowed at every depth."""
+    if isinstance(kind, StructType):
+        return StructType([StructField(f.name, nullable(f.dataType)) for f in kind.fields])
+    if isinstance(kind, ArrayType):
+        return ArrayType(nullable(kind.elementType))
+    return kind
+
+
 def _refuse_unsupported(flow: AutoCdcFlow) -> None:
+    if flow.scd_type == 2 and flow.apply_as_truncates is not None:
+        raise _wrong(flow, "has apply_as_truncates, which belongs to SCD type 1")
     refused = {
-        "stored_as_scd_type=2": flow.scd_type != 1,
         "apply_as_truncates": flow.apply_as_truncates is not None,
         "ignore_null_updates": flow.ignore_null_updates,
     }
@@ -136,7 +192,7 @@ def _refuse_unsupported(flow: AutoCdcFlow) -> None:
             raise NotEmulatedError(
                 f"flow {flow.name!r} into {flow.target!r} uses {what}, which is not run here yet",
                 origin=flow.origin,
-                hint="only SCD type 1 with deletes, sequences and column lists is run here",
+                hint="SCD types 1 and 2 with deletes, sequences and column lists are run here",
             )
 
 

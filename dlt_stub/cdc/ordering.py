@@ -26,6 +26,7 @@ from dlt_stub.cdc.flow import (
     column,
     find_name,
     is_orderable,
+    nullable,
     selected_fields,
     stored_sequence,
 )
@@ -66,7 +67,7 @@ def sequence_type(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> Da
     if stored is not None:
         return target[stored].dataType
     given = batch.select(F.expr(flow.sequence_by).alias(SEQUENCE)).schema[SEQUENCE].dataType
-    return _nullable(given)
+    return nullable(given)
 
 
 def latest_changes(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> DataFrame:
@@ -80,7 +81,7 @@ def latest_changes(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> D
     Raises:
         FlowError: the batch has a column for the target which the target lacks.
     """
-    changes = _changes(batch, flow, target)
+    changes = changes_of(batch, flow, target, sequence_type(batch, flow, target))
     order = order_of(target, [column(SEQUENCE), column(IS_DELETE)])
     if all(is_orderable(f.dataType) for f in target.fields):
         greatest = F.max(order)  # the order holds every value: nothing else has to be carried
@@ -121,15 +122,6 @@ def order_of(target: StructType, first: list[Column], relation: str | None = Non
     return F.struct(*fields)
 
 
-def _nullable(kind: DataType) -> DataType:
-    """Return the type as a table gives it back: with NULL allowed at every depth."""
-    if isinstance(kind, StructType):
-        return StructType([StructField(f.name, _nullable(f.dataType)) for f in kind.fields])
-    if isinstance(kind, ArrayType):
-        return ArrayType(_nullable(kind.elementType))
-    return kind
-
-
 def _finer(value: Column, kind: DataType) -> Column | None:
     """Return what tells apart values that Spark's order does not, if this type has any."""
     if isinstance(kind, FloatType | DoubleType):
@@ -142,8 +134,18 @@ def _finer(value: Column, kind: DataType) -> Column | None:
     return None
 
 
-def _changes(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> DataFrame:
-    """Return each change of the batch in the target's columns and types."""
+def changes_of(
+    batch: DataFrame, flow: AutoCdcFlow, target: StructType, kind: DataType
+) -> DataFrame:
+    """Return each change of the batch in the target's columns and types, the sequence in ``kind``.
+
+    Shape:
+        the target's columns, ``__dlt_sequence``, ``__dlt_is_delete`` and ``__dlt_is_outside``; one
+        row per change.
+
+    Raises:
+        FlowError: the batch has a column for the target which the target lacks.
+    """
     selected = {f.name.lower(): f for f in selected_fields(batch.schema, flow)}
     if lacking := [f.name for n, f in selected.items() if find_name(n, target.names) is None]:
         raise FlowError(
@@ -151,8 +153,7 @@ def _changes(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> DataFra
             origin=flow.origin,
             hint="the table's schema has to be widened before the batch is applied",
         )
-    fields = [_fitted(selected.get(f.name.lower()), f) for f in target.fields]
-    kind = sequence_type(batch, flow, target)
+    fields = [fitted(selected.get(f.name.lower()), f) for f in target.fields]
     sequence = F.expr(flow.sequence_by).cast(kind).alias(SEQUENCE)
     deletes = flow.apply_as_deletes
     is_delete = F.coalesce(F.expr(deletes), F.lit(False)) if deletes else F.lit(False)
@@ -162,7 +163,8 @@ def _changes(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> DataFra
     )
 
 
-def _fitted(have: StructField | None, want: StructField) -> Column:
+def fitted(have: StructField | None, want: StructField) -> Column:
+    """Return the column ``have`` in the name and type of ``want``; NULL where there is none."""
     if have is None:
         return F.lit(None).cast(want.dataType).alias(want.name)
     return _conformed(column(have.name), have.dataType, want.dataType).alias(want.name)

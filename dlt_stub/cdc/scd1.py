@@ -6,24 +6,10 @@ without updates is an append and not a MERGE, and the counts are known without t
 """
 
 import functools
-import threading
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from typing import Any, cast
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    DataType,
-    DateType,
-    DecimalType,
-    IntegralType,
-    StringType,
-    StructType,
-)
 
 from dlt_stub import failpoints
 from dlt_stub.cdc.auxiliary import (
@@ -34,16 +20,19 @@ from dlt_stub.cdc.auxiliary import (
     is_crowded,
     read_entries,
 )
-from dlt_stub.cdc.flow import column, quoted, stored_sequence
-from dlt_stub.cdc.ordering import (
-    IS_DELETE,
-    IS_OUTSIDE,
-    SEQUENCE,
-    key_names,
-    latest_changes,
-    order_of,
+from dlt_stub.cdc.batch import (
+    Batch,
+    CdcMetrics,
+    KeyRange,
+    is_redo,
+    look_at,
+    merging_session,
+    pinned,
+    same_keys,
+    unpin,
 )
-from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.cdc.flow import column, quoted, stored_sequence
+from dlt_stub.cdc.ordering import IS_DELETE, IS_OUTSIDE, SEQUENCE, latest_changes, order_of
 from dlt_stub.engine.delta_log import TableState, read_table_state
 from dlt_stub.errors import FlowError
 
@@ -52,134 +41,43 @@ _FOUND = "__dlt_found"
 _TARGET_KEY = "__dlt_target_key_"
 _STORED = "__dlt_stored_sequence"
 _IS_TIE = "__dlt_is_tie"
-_TXN_APP_ID = "spark.databricks.delta.write.txnAppId"
-_TXN_VERSION = "spark.databricks.delta.write.txnVersion"
-_MATERIALIZE_SOURCE = "spark.databricks.delta.merge.materializeSource"
 _LARGE_BYTES = 10 * 2**20  # Spark's own bound for broadcasting a table
 _FEW_ROWS = 200_000
-_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CdcMetrics:
-    """What one batch did to its target, in rows; a delete that found no row is not counted."""
-
-    num_upserted_rows: int
-    num_deleted_rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _KeyRange:
-    """The least and greatest value of the first key column in a batch."""
-
-    name: str
-    least: int | str | date | Decimal
-    greatest: int | str | date | Decimal
-
-    kind: DataType
-
-    def covers(self, relation: str | None = None) -> Column:
-        """Return the condition that lets Delta skip files which hold no key of the batch."""
-        least, greatest = (F.lit(v).cast(self.kind) for v in (self.least, self.greatest))
-        return column(self.name, relation).between(least, greatest)
+def apply_scd1(batch: DataFrame, job: Batch, state: TableState) -> CdcMetrics:
+    """Bring the SCD type 1 target in ``state`` up to date with the changes in ``batch``."""
+    latest = latest_changes(batch, job.flow, state.schema).persist()
+    try:
+        return _apply(batch.sparkSession, latest, job, state)
+    finally:
+        latest.unpersist()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
-    """One batch and the tables it goes to."""
-
-    flow: AutoCdcFlow
-    schema: StructType  # the target's
-    keys: list[str]
-    target: str
-    auxiliary: str
-    app_id: str
-    version: int
-
-
-def apply_changes_batch(
-    batch: DataFrame,
-    *,
-    flow: AutoCdcFlow,
-    target: str,
-    auxiliary: str,
-    app_id: str,
-    version: int,
-) -> CdcMetrics | None:
-    """Bring the Delta table in folder ``target`` up to date with the changes in ``batch``.
-
-    Afterwards the target holds, for each key, the row of its greatest change (see ``ordering``)
-    among all batches applied so far, or no row if that change is a delete. ``batch`` is evaluated
-    once. The table in folder ``auxiliary`` is made when it is first needed and is committed before
-    the target; both commits bear ``app_id`` and ``version``, and the versions of one ``app_id``
-    must grow. Batches of one target take turns within this process.
-
-    Returns None if the target has this version already: it is then as it should be, and what the
-    batch did is known only to whoever kept the metrics. A redo after a crash between the two
-    tables, or with other rows after an edit of the flow, ends as if nothing had happened.
-
-    Shape:
-        batch: the source's columns; one row per change.
-
-    Undefined:
-        which of two changes with equal keys and sequences wins on Databricks; rows put into the
-        target by hand with a key twice.
-
-    Source: docs.databricks.com AUTO CDC page (golden example, hand-made rows count as earlier
-    than every change), and published measurements of NULL keys and sequences; read 2026-10.
-
-    Raises:
-        FlowError: the target is missing or lacks columns, or a row does not satisfy ``where``.
-    """
-    spark = batch.sparkSession
-    with _locks[target]:
-        state = read_table_state(spark, target, app_id)
-        if state is None:
-            raise FlowError(
-                f"table {flow.target!r} of flow {flow.name!r} does not exist", origin=flow.origin
-            )
-        if state.transaction_version is not None and state.transaction_version >= version:
-            return None
-        job = _Batch(
-            flow=flow,
-            schema=state.schema,
-            keys=key_names(flow, state.schema),
-            target=target,
-            auxiliary=auxiliary,
-            app_id=app_id,
-            version=version,
-        )
-        latest = latest_changes(batch, flow, state.schema).persist()
-        try:
-            return _apply(spark, latest, job, state)
-        finally:
-            latest.unpersist()
-
-
-def _apply(spark: SparkSession, latest: DataFrame, job: _Batch, state: TableState) -> CdcMetrics:
-    num_keys, key_range = _look_at(latest, job)
+def _apply(spark: SparkSession, latest: DataFrame, job: Batch, state: TableState) -> CdcMetrics:
+    num_keys, key_range = look_at(latest, job)
     if num_keys == 0:
         return CdcMetrics(num_upserted_rows=0, num_deleted_rows=0)
     before = read_table_state(spark, job.auxiliary, job.app_id)
     entries = _entries(spark, job) if before is not None else None
     stored = _stored(spark, latest, key_range, job, state) if state.num_files else None
-    judged = _pinned(_judged(latest, stored, entries, job))
+    judged = pinned(_judged(latest, stored, entries, job))
     ties: DataFrame | None = None
     try:
         counts = _count(judged)
         latest.unpersist()  # what is judged is pinned by now
         changes = judged.where(~column(_IS_TIE))
         if counts["ties"] and stored is not None:
-            ties = _pinned(_won_ties(judged, stored, counts["ties"], job))
+            ties = pinned(_won_ties(judged, stored, counts["ties"], job))
             counts["updated"] += ties.count()
             changes = changes.unionByName(ties)
-        _write_auxiliary(changes, counts, job, is_redo=_is_redo(before, job))
+        _write_auxiliary(changes, counts, job, is_again=is_redo(before, job))
         failpoints.reach("cdc.between_tables")
         _write_target(spark, changes, counts, key_range, job)
     finally:
-        _unpin(judged)
+        unpin(judged)
         if ties is not None:
-            _unpin(ties)
+            unpin(ties)
     if is_crowded(before):
         compact_entries(spark, job.auxiliary, app_id=job.app_id, version=job.version)
     return CdcMetrics(
@@ -188,37 +86,7 @@ def _apply(spark: SparkSession, latest: DataFrame, job: _Batch, state: TableStat
     )
 
 
-def _look_at(latest: DataFrame, job: _Batch) -> tuple[int, _KeyRange | None]:
-    """Return how many keys the batch has, and their range; refuse rows that break ``where``."""
-    first = job.keys[0]
-    key = column(first)
-    outside = F.when(column(IS_OUTSIDE), F.to_json(F.struct(*(column(k) for k in job.keys))))
-    seen = latest.agg(
-        F.count("*").alias("keys"),
-        F.count_if(key.isNull()).alias("null_keys"),
-        F.count_if(column(IS_OUTSIDE)).alias("outside"),
-        F.min(outside).alias("example"),
-        F.min(key).alias("least"),
-        F.max(key).alias("greatest"),
-    ).first()
-    assert seen is not None
-    if seen["outside"]:
-        raise FlowError(
-            f"flow {job.flow.name!r} into {job.flow.target!r} got rows that do not satisfy its "
-            f"where {job.flow.where!r}: {seen['outside']} keys, {seen['example']} among them",
-            origin=job.flow.origin,
-            hint="where only prunes what is read; filter rows in the source instead",
-        )
-    kind = latest.schema[first].dataType
-    is_plain = isinstance(kind, IntegralType | DateType | DecimalType) or kind == StringType()
-    if not is_plain or seen["null_keys"] or not seen["keys"]:
-        return int(seen["keys"]), None
-    return int(seen["keys"]), _KeyRange(
-        name=first, least=seen["least"], greatest=seen["greatest"], kind=kind
-    )
-
-
-def _entries(spark: SparkSession, job: _Batch) -> DataFrame:
+def _entries(spark: SparkSession, job: Batch) -> DataFrame:
     entries = read_entries(spark, job.auxiliary, app_id=job.app_id, version=job.version)
     if len(entries.columns) != len(job.keys) + 1:
         raise FlowError(
@@ -233,8 +101,8 @@ def _entries(spark: SparkSession, job: _Batch) -> DataFrame:
 def _stored(
     spark: SparkSession,
     latest: DataFrame,
-    key_range: _KeyRange | None,
-    job: _Batch,
+    key_range: KeyRange | None,
+    job: Batch,
     state: TableState,
 ) -> DataFrame:
     """Return the target's rows; of a large one, only those with a key of the batch."""
@@ -244,11 +112,11 @@ def _stored(
     if state.size_bytes < _LARGE_BYTES:
         return stored
     # an outer join cannot broadcast the batch, and would shuffle the whole table; this one can
-    return stored.alias("t").join(latest.alias("s"), _same_keys("t", "s", job), "left_semi")
+    return stored.alias("t").join(latest.alias("s"), same_keys("t", "s", job), "left_semi")
 
 
 def _judged(
-    latest: DataFrame, stored: DataFrame | None, entries: DataFrame | None, job: _Batch
+    latest: DataFrame, stored: DataFrame | None, entries: DataFrame | None, job: Batch
 ) -> DataFrame:
     """Return the changes that win against what is stored, and those that tie with it.
 
@@ -289,12 +157,12 @@ def _judged(
     )
 
 
-def _won_ties(judged: DataFrame, stored: DataFrame, num_ties: int, job: _Batch) -> DataFrame:
+def _won_ties(judged: DataFrame, stored: DataFrame, num_ties: int, job: Batch) -> DataFrame:
     """Return the ties whose columns are greater than the stored row's."""
     tied = judged.where(column(_IS_TIE))
     tied = F.broadcast(tied) if num_ties <= _FEW_ROWS else tied
     greater = order_of(job.schema, [], "s") > order_of(job.schema, [], "t")
-    pairs = stored.alias("t").join(tied.alias("s"), _same_keys("t", "s", job) & greater)
+    pairs = stored.alias("t").join(tied.alias("s"), same_keys("t", "s", job) & greater)
     return pairs.select(*(column(name, "s") for name in judged.columns))
 
 
@@ -312,7 +180,7 @@ def _count(judged: DataFrame) -> dict[str, int]:
 
 
 def _write_auxiliary(
-    changes: DataFrame, counts: dict[str, int], job: _Batch, *, is_redo: bool
+    changes: DataFrame, counts: dict[str, int], job: Batch, *, is_again: bool
 ) -> None:
     if stored_sequence(job.flow, job.schema) is None:
         num_entries = counts["inserted"] + counts["updated"] + counts["tombstones"]
@@ -320,14 +188,14 @@ def _write_auxiliary(
     else:
         num_entries = counts["tombstones"]
         entries = changes.where(column(IS_DELETE))
-    if num_entries or is_redo:
+    if num_entries or is_again:
         append_entries(
             entries,
             job.auxiliary,
             keys=job.keys,
             app_id=job.app_id,
             version=job.version,
-            is_redo=is_redo,
+            is_redo=is_again,
         )
 
 
@@ -335,8 +203,8 @@ def _write_target(
     spark: SparkSession,
     changes: DataFrame,
     counts: dict[str, int],
-    key_range: _KeyRange | None,
-    job: _Batch,
+    key_range: KeyRange | None,
+    job: Batch,
 ) -> None:
     if counts["updated"] or counts["deleted"]:
         _merge(spark, changes, counts, key_range, job)
@@ -350,17 +218,11 @@ def _merge(
     spark: SparkSession,
     changes: DataFrame,
     counts: dict[str, int],
-    key_range: _KeyRange | None,
-    job: _Batch,
+    key_range: KeyRange | None,
+    job: Batch,
 ) -> None:
-    # MERGE takes its transaction from the session, and keeps it: this session dies with the batch
-    private = spark.newSession()
-    private.conf.set(_TXN_APP_ID, job.app_id)
-    private.conf.set(_TXN_VERSION, str(job.version))
-    private.conf.set(_MATERIALIZE_SOURCE, "none")  # pinned: a lost block fails, none is recomputed
-    # Spark 4.2 keeps constraints of pinned rows that name columns those rows no longer have
-    private.conf.set("spark.sql.constraintPropagation.enabled", "false")
-    condition = _same_keys("t", "s", job)
+    private = merging_session(spark, job)
+    condition = same_keys("t", "s", job)
     if key_range is not None:
         condition = condition & key_range.covers("t")
     source = changes.where(column(_EXISTS) | ~column(IS_DELETE)).alias("s")
@@ -376,26 +238,6 @@ def _merge(
     merge.execute()
 
 
-def _same_keys(left: str, right: str, job: _Batch) -> Column:
-    pairs = (column(key, left).eqNullSafe(column(key, right)) for key in job.keys)
-    return functools.reduce(lambda one, other: one & other, pairs)
-
-
-def _keys_are(prefix: str, job: _Batch) -> Column:
+def _keys_are(prefix: str, job: Batch) -> Column:
     pairs = (column(k, "s").eqNullSafe(column(f"{prefix}{i}")) for i, k in enumerate(job.keys))
     return functools.reduce(lambda one, other: one & other, pairs)
-
-
-def _is_redo(before: TableState | None, job: _Batch) -> bool:
-    last = before.transaction_version if before is not None else None
-    return last is not None and last >= job.version
-
-
-def _pinned(rows: DataFrame) -> DataFrame:
-    """Return the same rows, kept by the first action on them; MERGE refuses a cached source."""
-    return rows.localCheckpoint(eager=False)
-
-
-def _unpin(rows: DataFrame) -> None:
-    # Py4J edge: Spark frees a local checkpoint only when the JVM collects it
-    cast(Any, rows)._jdf.queryExecution().logical().rdd().unpersist(False)

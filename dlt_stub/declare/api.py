@@ -191,7 +191,11 @@ def apply_changes(
     ignore_null_updates_except_column_list: Columns | None = None,
     columns_to_update: str | Column | None = None,
 ) -> None:
-    """Declare a flow that keeps in ``target`` the latest state of each key of ``source``."""
+    """Declare a flow that keeps each key of ``source`` in ``target``.
+
+    SCD type 1 keeps its latest state, SCD type 2 every version with its ``__START_AT`` and
+    ``__END_AT``.
+    """
     origin = user_origin()
     word = "apply_changes"
     _refuse(word, origin, ignore_null_updates=ignore_null_updates or None, once=once or None)
@@ -199,8 +203,6 @@ def apply_changes(
         word,
         origin,
         apply_as_truncates=apply_as_truncates,
-        track_history_column_list=track_history_column_list,
-        track_history_except_column_list=track_history_except_column_list,
         ignore_null_updates_column_list=ignore_null_updates_column_list,
         ignore_null_updates_except_column_list=ignore_null_updates_except_column_list,
         columns_to_update=columns_to_update,
@@ -209,8 +211,6 @@ def apply_changes(
         raise DefinitionError(
             f"stored_as_scd_type is {stored_as_scd_type!r}; allowed: 1, 2", origin=origin
         )
-    if str(stored_as_scd_type) == "2":
-        _refuse(word, origin, stored_as_scd_type=2)
     if column_list is not None and except_column_list is not None:
         raise DefinitionError(
             "column_list and except_column_list exclude each other", origin=origin
@@ -231,6 +231,11 @@ def apply_changes(
             apply_as_deletes=None if apply_as_deletes is None else as_sql(apply_as_deletes),
             column_list=names(column_list, "column_list"),
             except_column_list=names(except_column_list, "except_column_list"),
+            scd_type=int(stored_as_scd_type),
+            track_history_column_list=names(track_history_column_list, "track_history_column_list"),
+            track_history_except_column_list=names(
+                track_history_except_column_list, "track_history_except_column_list"
+            ),
         )
     )
 

@@ -74,7 +74,8 @@ class AutoCdcFlow:
     """A stream of changes applied to ``target`` (``apply_changes``).
 
     ``sequence_by``, ``apply_as_deletes``, ``apply_as_truncates`` and ``where`` are SQL text; a
-    ``col()`` or ``struct()`` given by the user has been turned into SQL text when declared.
+    ``col()`` or ``struct()`` given by the user has been turned into SQL text when declared. The
+    ``track_history_`` lists belong to SCD type 2: a change outside them makes no new version.
     """
 
     name: str
@@ -90,6 +91,8 @@ class AutoCdcFlow:
     column_list: tuple[str, ...] | None = None
     except_column_list: tuple[str, ...] | None = None
     scd_type: int = 1
+    track_history_column_list: tuple[str, ...] | None = None
+    track_history_except_column_list: tuple[str, ...] | None = None
 
 
 Flow = AppendFlow | AutoCdcFlow

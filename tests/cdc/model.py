@@ -1,4 +1,4 @@
-"""What SCD type 1 means, in plain Python: no Spark, no storage, the whole history at hand."""
+"""What SCD types 1 and 2 mean, in plain Python: no Spark, no storage, the whole history at hand."""
 
 import random
 from collections.abc import Iterable
@@ -25,6 +25,32 @@ def final_rows(changes: Iterable[Change]) -> set[tuple[int | None, str | None, f
         by_key.setdefault(change.key, []).append(change)
     winners = (max(group, key=_rank) for group in by_key.values())
     return {(c.key, c.status, c.amount) for c in winners if c.op != "DELETE"}
+
+
+def versions(
+    changes: Iterable[Change], tracked: tuple[str, ...] = ("status", "amount")
+) -> set[tuple[object, ...]]:
+    """Return (key, status, amount, start, end) of every version that any key ever had."""
+    by_place: dict[tuple[int | None, int | None], Change] = {}
+    for change in changes:
+        place = (change.key, change.seq)
+        by_place[place] = max(by_place.get(place, change), change, key=_rank)
+    rows: set[tuple[object, ...]] = set()
+    for key in {key for key, _ in by_place}:
+        line = sorted((c for c in by_place.values() if c.key == key), key=_rank)
+        start: int | None = None
+        last: Change | None = None  # of the version that is open
+        for change in line:
+            is_next = last is not None and change.op != "DELETE"
+            if is_next and all(getattr(change, n) == getattr(last, n) for n in tracked):
+                last = change
+                continue
+            if last is not None:
+                rows.add((key, last.status, last.amount, start, change.seq))
+            last, start = (None if change.op == "DELETE" else change), change.seq
+        if last is not None:
+            rows.add((key, last.status, last.amount, start, None))
+    return rows
 
 
 def random_changes(seed: int, count: int) -> list[Change]:

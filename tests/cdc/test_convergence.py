@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cdc.conftest import MakeOrders
-from tests.cdc.model import SCHEMA, cut_into_batches, final_rows, random_changes
+from tests.cdc.model import SCHEMA, cut_into_batches, final_rows, random_changes, versions
 
 COUNT = 40
 SHAPES: dict[str, dict[str, Any]] = {
@@ -28,3 +28,22 @@ def test_any_batching_gives_the_same_table(orders: MakeOrders, seed: int, shape:
     found = {(r["key"], r["status"], r["amount"]) for r in feed.table().collect()}
     assert found == final_rows(changes), f"seed {seed}"
     assert upserted - deleted >= len(found)
+
+
+@pytest.mark.parametrize(
+    ("seed", "tracked"), [(11, ("status", "amount")), (12, ("status",)), (13, ())]
+)
+def test_any_batching_gives_the_same_history(
+    orders: MakeOrders, seed: int, tracked: tuple[str, ...]
+) -> None:
+    changes = random_changes(seed, COUNT)
+    feed = orders(
+        SCHEMA,
+        scd_type=2,
+        apply_as_deletes="op = 'DELETE'",
+        column_list=("key", "status", "amount"),
+        track_history_column_list=None if len(tracked) == 2 else tracked,
+    )
+    for batch in cut_into_batches(changes, seed):
+        feed.apply(*batch)
+    assert feed.rows() == versions(changes, tracked), f"seed {seed}"

@@ -77,6 +77,40 @@ def test_crowded_auxiliary_table_is_compacted(
     assert _visible(feed) == {(1, "aaa", 1.0), (3, "c", 1.0), (4, "d", 1.0)}
 
 
+@pytest.mark.parametrize("is_edited", [False, True], ids=["same rows", "other rows"])
+def test_crash_between_history_tables_is_mended(
+    orders: MakeOrders, tmp_path: Path, is_edited: bool
+) -> None:
+    feed = orders(SCHEMA, scd_type=2, apply_as_deletes="op = 'DELETE'", **HIDDEN)
+    feed.apply(*FIRST)
+    shutil.copytree(feed.target, tmp_path / "target_before")
+    feed.apply(*(*SECOND, (3, "gone", 1.0, 9, "UPSERT")) if is_edited else SECOND)
+    feed.target = str(tmp_path / "target_before")
+    assert feed.apply(*SECOND, version=1) == CdcMetrics(num_upserted_rows=3, num_deleted_rows=1)
+    after = {
+        (1, "zzz", 1.0, 1, 2),
+        (1, "a", 1.0, 2, None),
+        (2, "b", 1.0, 1, 2),
+        (3, "c", 1.0, 1, None),
+        (4, "d", 1.0, 1, None),
+    }
+    assert feed.rows() == after
+    assert feed.apply(*SECOND, version=1) is None
+    assert feed.apply(*FIRST) == CdcMetrics(num_upserted_rows=0, num_deleted_rows=0)
+    assert feed.rows() == after
+
+
+def test_crowded_history_is_compacted(orders: MakeOrders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlt_stub.cdc.auxiliary.MAX_FILES", 1)
+    feed = orders(SCHEMA, scd_type=2, apply_as_deletes="op = 'DELETE'", **HIDDEN)
+    for seq in range(3):
+        feed.apply((1, str(seq), 1.0, seq, "UPSERT"))
+    files = feed.spark.read.format("delta").load(feed.auxiliary).inputFiles()
+    assert len(files) == 1
+    feed.apply((1, None, None, 1, "DELETE"))
+    assert feed.rows() == {(1, "0", 1.0, 0, 1), (1, "2", 1.0, 2, None)}
+
+
 @pytest.mark.slow
 def test_killed_process_is_mended_by_redo(orders: MakeOrders, tmp_path: Path) -> None:
     feed = orders(SCHEMA, apply_as_deletes="op = 'DELETE'", **HIDDEN)

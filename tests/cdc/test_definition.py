@@ -12,7 +12,7 @@ from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.errors import DefinitionError, NotEmulatedError, Origin
 
 SOURCE = "order_id int not null, status string, seq int, op string, tags map<string,int>"
-BASE = {
+BASE: dict[str, Any] = {
     "name": "orders",
     "target": "orders",
     "source": "changes",
@@ -28,6 +28,10 @@ BASE = {
         ({}, ["order_id", "status", "seq", "op", "tags"]),
         ({"except_column_list": ("OP", "seq")}, ["order_id", "status", "tags"]),
         ({"column_list": ("status", "Order_Id")}, ["order_id", "status"]),
+        (
+            {"scd_type": 2, "column_list": ("order_id",), "sequence_by": "struct(seq, op)"},
+            ["order_id", "__START_AT", "__END_AT"],
+        ),
     ],
 )
 def test_target_shows_the_selected_columns(
@@ -52,6 +56,20 @@ def test_target_shows_the_selected_columns(
         ({"column_list": ("status",)}, "leaves key column 'order_id' out"),
         ({"except_column_list": ("stat",)}, r"'stat' in except_column_list.*\n.*'status'"),
         ({"column_list": ("op",), "except_column_list": ("op",)}, "both column_list and"),
+        ({"track_history_column_list": ("op",)}, "which belongs to SCD type 2"),
+        ({"scd_type": 2, "apply_as_truncates": "true"}, "which belongs to SCD type 1"),
+        (
+            {"scd_type": 2, "track_history_except_column_list": ("statu",)},
+            r"'statu' in track_history_except_column_list.*\n.*'status'",
+        ),
+        (
+            {
+                "scd_type": 2,
+                "track_history_column_list": ("op",),
+                "track_history_except_column_list": ("op",),
+            },
+            "both track_history_column_list and",
+        ),
     ],
 )
 def test_wrong_definition_names_file_and_line(
@@ -61,10 +79,24 @@ def test_wrong_definition_names_file_and_line(
         _schema_of(spark, arguments)
 
 
+def test_history_columns_have_the_sequence_type(spark: SparkSession) -> None:
+    schema = _schema_of(spark, {"scd_type": 2, "sequence_by": "struct(seq, coalesce(op, ''))"})
+    for name in ("__START_AT", "__END_AT"):
+        kind = schema[name].dataType
+        assert isinstance(kind, StructType)
+        assert [field.nullable for field in kind] == [True, True]
+
+
+def test_source_may_not_bring_history_columns(spark: SparkSession) -> None:
+    source = spark.createDataFrame([], "order_id int, seq int, __start_at int").schema
+    flow = AutoCdcFlow(**{**BASE, "scd_type": 2})
+    with pytest.raises(DefinitionError, match="'__start_at', which SCD type 2 adds itself"):
+        target_schema(source, flow, spark=spark)
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ({"scd_type": 2}, "stored_as_scd_type=2"),
         ({"apply_as_truncates": "op = 'TRUNCATE'"}, "apply_as_truncates"),
         ({"ignore_null_updates": True}, "ignore_null_updates"),
     ],

@@ -86,6 +86,22 @@ def test_live_is_no_part_of_names(declare: Declare) -> None:
     assert isinstance(flow, AutoCdcFlow)
     assert (flow.target, flow.source, flow.keys) == ("target", "source", ("a", "b c"))
     assert flow.sequence_by == "struct(a, b)"
+    assert flow.scd_type == 1
+
+
+def test_history_and_its_columns_are_recorded(declare: Declare) -> None:
+    found = declare("""
+    dlt.apply_changes("t", "s", ["a"], "n", stored_as_scd_type="2",
+        track_history_column_list=["b", F.col("`c d`")])
+    dlt.apply_changes("u", "s", ["a"], "n", stored_as_scd_type=2,
+        track_history_except_column_list=["b"])
+    """)
+    one, other = found.flows
+    assert isinstance(one, AutoCdcFlow)
+    assert isinstance(other, AutoCdcFlow)
+    assert (one.scd_type, other.scd_type) == (2, 2)
+    assert one.track_history_column_list == ("b", "c d")
+    assert other.track_history_except_column_list == ("b",)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +150,8 @@ def test_wrong_declaration_names_its_line(declare: Declare, source: str, said: s
         "dlt.view(spark_conf={'a': 'b'})(print)",
         "dlt.create_streaming_table('t', path='/x')",
         "dlt.append_flow(target='t', once=True)",
-        "dlt.apply_changes('t', 's', ['a'], 'n', stored_as_scd_type=2)",
         "dlt.apply_changes('t', 's', ['a'], 'n', ignore_null_updates=True)",
         "dlt.apply_changes('t', 's', ['a'], 'n', apply_as_truncates='a')",
-        "dlt.apply_changes('t', 's', ['a'], 'n', track_history_column_list=['a'])",
         "dlt.apply_changes_from_snapshot('t')",
         "dlt.on_event_hook(print)",
         "dlt.create_sink('s', 'kafka')",

@@ -1,0 +1,83 @@
+"""The door of the room: one micro-batch into one target, once and only once."""
+
+import threading
+from collections import defaultdict
+
+from pyspark.sql import DataFrame
+
+from dlt_stub.cdc.batch import Batch, CdcMetrics
+from dlt_stub.cdc.flow import START_AT
+from dlt_stub.cdc.ordering import key_names
+from dlt_stub.cdc.scd1 import apply_scd1
+from dlt_stub.cdc.scd2 import apply_scd2
+from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.engine.delta_log import read_table_state
+from dlt_stub.errors import FlowError
+
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+def apply_changes_batch(
+    batch: DataFrame,
+    *,
+    flow: AutoCdcFlow,
+    target: str,
+    auxiliary: str,
+    app_id: str,
+    version: int,
+) -> CdcMetrics | None:
+    """Bring the Delta table in folder ``target`` up to date with the changes in ``batch``.
+
+    Afterwards the target holds, for each key, the row of its greatest change (see ``ordering``)
+    among all batches applied so far, or no row if that change is a delete. ``batch`` is evaluated
+    once. The table in folder ``auxiliary`` is made when it is first needed and is committed before
+    the target; both commits bear ``app_id`` and ``version``, and the versions of one ``app_id``
+    must grow. Batches of one target take turns within this process.
+
+    Returns None if the target has this version already: it is then as it should be, and what the
+    batch did is known only to whoever kept the metrics. A redo after a crash between the two
+    tables, or with other rows after an edit of the flow, ends as if nothing had happened.
+
+    Shape:
+        batch: the source's columns; one row per change.
+
+    Undefined:
+        which of two changes with equal keys and sequences wins on Databricks; rows put into the
+        target by hand with a key twice.
+
+    Source: docs.databricks.com AUTO CDC page (golden example, hand-made rows count as earlier
+    than every change), and published measurements of NULL keys and sequences; read 2026-10.
+
+    Raises:
+        FlowError: the target is missing or lacks columns, or a row does not satisfy ``where``.
+    """
+    spark = batch.sparkSession
+    with _locks[target]:
+        state = read_table_state(spark, target, app_id)
+        if state is None:
+            raise FlowError(
+                f"table {flow.target!r} of flow {flow.name!r} does not exist", origin=flow.origin
+            )
+        if state.transaction_version is not None and state.transaction_version >= version:
+            return None
+        job = Batch(
+            flow=flow,
+            schema=state.schema,
+            keys=key_names(flow, state.schema),
+            target=target,
+            auxiliary=auxiliary,
+            app_id=app_id,
+            version=version,
+        )
+        _check_type(job)
+        return (apply_scd1 if flow.scd_type == 1 else apply_scd2)(batch, job, state)
+
+
+def _check_type(job: Batch) -> None:
+    if (START_AT in job.schema.names) is not (job.flow.scd_type == 2):
+        raise FlowError(
+            f"table {job.flow.target!r} was not made for flow {job.flow.name!r}, which is stored "
+            f"as SCD type {job.flow.scd_type}",
+            origin=job.flow.origin,
+            hint="run a full refresh of the table",
+        )

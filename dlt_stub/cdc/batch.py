@@ -1,0 +1,141 @@
+"""One micro-batch on its way to a target: what SCD types 1 and 2 have in common."""
+
+import functools
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, cast
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    DataType,
+    DateType,
+    DecimalType,
+    IntegralType,
+    StringType,
+    StructType,
+)
+
+from dlt_stub.cdc.flow import column
+from dlt_stub.cdc.ordering import IS_OUTSIDE
+from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.engine.delta_log import TableState
+from dlt_stub.errors import FlowError
+
+_TXN_APP_ID = "spark.databricks.delta.write.txnAppId"
+_TXN_VERSION = "spark.databricks.delta.write.txnVersion"
+_MATERIALIZE_SOURCE = "spark.databricks.delta.merge.materializeSource"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CdcMetrics:
+    """What one batch did to its target, in rows; a delete that found no row is not counted.
+
+    SCD type 2 (assumed, the documents name the metrics only): upserted rows are those inserted or
+    changed, but for rows that a delete has only closed; deleted rows are the keys that had a
+    current row before and have none after.
+    """
+
+    num_upserted_rows: int
+    num_deleted_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRange:
+    """The least and greatest value of the first key column in a batch."""
+
+    name: str
+    least: int | str | date | Decimal
+    greatest: int | str | date | Decimal
+
+    kind: DataType
+
+    def covers(self, relation: str | None = None) -> Column:
+        """Return the condition that lets Delta skip files which hold no key of the batch."""
+        least, greatest = (F.lit(v).cast(self.kind) for v in (self.least, self.greatest))
+        return column(self.name, relation).between(least, greatest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One batch and the tables it goes to."""
+
+    flow: AutoCdcFlow
+    schema: StructType  # the target's
+    keys: list[str]
+    target: str
+    auxiliary: str
+    app_id: str
+    version: int
+
+
+def look_at(changes: DataFrame, job: Batch) -> tuple[int, KeyRange | None]:
+    """Return how many rows ``changes`` has, and the range of their keys.
+
+    Raises:
+        FlowError: a row breaks the flow's ``where``.
+    """
+    first = job.keys[0]
+    key = column(first)
+    outside = F.when(column(IS_OUTSIDE), F.to_json(F.struct(*(column(k) for k in job.keys))))
+    seen = changes.agg(
+        F.count("*").alias("keys"),
+        F.count_if(key.isNull()).alias("null_keys"),
+        F.count_if(column(IS_OUTSIDE)).alias("outside"),
+        F.min(outside).alias("example"),
+        F.min(key).alias("least"),
+        F.max(key).alias("greatest"),
+    ).first()
+    assert seen is not None
+    if seen["outside"]:
+        raise FlowError(
+            f"flow {job.flow.name!r} into {job.flow.target!r} got rows that do not satisfy its "
+            f"where {job.flow.where!r}: {seen['outside']} keys, {seen['example']} among them",
+            origin=job.flow.origin,
+            hint="where only prunes what is read; filter rows in the source instead",
+        )
+    kind = changes.schema[first].dataType
+    is_plain = isinstance(kind, IntegralType | DateType | DecimalType) or kind == StringType()
+    if not is_plain or seen["null_keys"] or not seen["keys"]:
+        return int(seen["keys"]), None
+    return int(seen["keys"]), KeyRange(
+        name=first, least=seen["least"], greatest=seen["greatest"], kind=kind
+    )
+
+
+def same_keys(left: str, right: str, job: Batch) -> Column:
+    """Return the condition that rows of two relations have the same key, NULL being a value."""
+    pairs = (column(key, left).eqNullSafe(column(key, right)) for key in job.keys)
+    return functools.reduce(lambda one, other: one & other, pairs)
+
+
+def is_redo(before: TableState | None, job: Batch) -> bool:
+    """Return whether the auxiliary table, as it was ``before``, has this batch already."""
+    last = before.transaction_version if before is not None else None
+    return last is not None and last >= job.version
+
+
+def merging_session(spark: SparkSession, job: Batch) -> SparkSession:
+    """Return a session whose one MERGE bears the batch's transaction.
+
+    MERGE takes its transaction from the session, and keeps it: this session dies with the batch.
+    """
+    private = spark.newSession()
+    private.conf.set(_TXN_APP_ID, job.app_id)
+    private.conf.set(_TXN_VERSION, str(job.version))
+    private.conf.set(_MATERIALIZE_SOURCE, "none")  # pinned: a lost block fails, none is recomputed
+    # Spark 4.2 keeps constraints of pinned rows that name columns those rows no longer have
+    private.conf.set("spark.sql.constraintPropagation.enabled", "false")
+    return private
+
+
+def pinned(rows: DataFrame) -> DataFrame:
+    """Return the same rows, kept by the first action on them; MERGE refuses a cached source."""
+    return rows.localCheckpoint(eager=False)
+
+
+def unpin(rows: DataFrame) -> None:
+    """Free what ``pinned`` has kept."""
+    # Py4J edge: Spark frees a local checkpoint only when the JVM collects it
+    cast(Any, rows)._jdf.queryExecution().logical().rdd().unpersist(False)
