@@ -9,6 +9,7 @@ from dlt_stub.engine.catalog import (
     TableEntry,
     TableRegistry,
     attach_catalogs,
+    forget_other_workspaces,
     name_table,
     quote,
 )
@@ -52,7 +53,8 @@ class SessionNames:
     functions: Functions
 
     def use(self) -> None:
-        """Make ``catalog`` and ``schema`` the session's current ones."""
+        """Make ``catalog`` and ``schema`` the session's current ones; forget other workspaces."""
+        forget_other_workspaces(self.session, self.paths.root)
         attach_catalogs(self.session, {self.catalog})
         name = f"{quote(self.catalog)}.{quote(self.schema)}"
         self.session.sql(f"CREATE SCHEMA IF NOT EXISTS {name}")

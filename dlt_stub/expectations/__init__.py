@@ -4,8 +4,9 @@ from dlt_stub.expectations.check import (
     Check,
     CheckMetrics,
     ExpectationMetrics,
+    check_rules,
     put_check,
     violation,
 )
 
-__all__ = ["Check", "CheckMetrics", "ExpectationMetrics", "put_check", "violation"]
+__all__ = ["Check", "CheckMetrics", "ExpectationMetrics", "check_rules", "put_check", "violation"]

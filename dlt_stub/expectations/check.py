@@ -85,6 +85,26 @@ class Check:
         )
 
 
+def check_rules(frame: DataFrame, check: Check) -> None:
+    """Return once every rule of ``check`` is known to be one Databricks takes, on ``frame``.
+
+    Raises:
+        DefinitionError: a rule cannot be parsed, names a column ``frame`` lacks, or is not a
+            boolean over one row.
+    """
+    for expectation in check.expectations:
+        try:
+            rule = frame.select(F.expr(expectation.constraint))
+            _check_rule(expectation, check.dataset, rule)
+        except (ParseException, AnalysisException) as error:
+            raise DefinitionError(
+                f"expectation '{expectation.name}' of dataset '{check.dataset}' cannot be "
+                f"evaluated: {expectation.constraint!r}: {str(error).strip().splitlines()[0]}",
+                origin=expectation.origin,
+                hint=f"columns of {check.dataset}: {', '.join(frame.columns)}",
+            ) from error
+
+
 def put_check(
     frame: DataFrame, check: Check, *, flow: str, observation: Observation | None
 ) -> DataFrame:
@@ -94,12 +114,9 @@ def put_check(
 
     Shape: the columns and grain of ``frame``, without the rows a drop rule removes; streaming if
     it is. With ``observation`` (batch) the counts arrive there, else (streaming) in the query's
-    progress under ``check.observed_as``.
-
-    Raises:
-        DefinitionError: a rule cannot be parsed or names a column ``frame`` lacks.
+    progress under ``check.observed_as``. The rules have passed ``check_rules``.
     """
-    rules = [_met(expectation, frame, check.dataset) for expectation in check.expectations]
+    rules = [F.coalesce(F.expr(each.constraint), F.lit(False)) for each in check.expectations]
     fails = [
         (expectation, met)
         for expectation, met in zip(check.expectations, rules, strict=True)
@@ -141,20 +158,6 @@ def violation(text: str, *, flow: str) -> ExpectationViolation | None:
         f"Violated expectations: {', '.join(names)}. Input data: '{row}'",
         hint="correct the rule or let it drop or warn, then run again: nothing was committed",
     )
-
-
-def _met(expectation: Expectation, frame: DataFrame, dataset: str) -> Column:
-    try:
-        rule = F.expr(expectation.constraint)
-        _check_rule(expectation, dataset, frame.select(rule))
-    except (ParseException, AnalysisException) as error:
-        raise DefinitionError(
-            f"expectation '{expectation.name}' of dataset '{dataset}' cannot be evaluated: "
-            f"{expectation.constraint!r}: {str(error).splitlines()[0]}",
-            origin=expectation.origin,
-            hint=f"columns of {dataset}: {', '.join(frame.columns)}",
-        ) from error
-    return F.coalesce(rule, F.lit(False))
 
 
 def _check_rule(expectation: Expectation, dataset: str, rule: DataFrame) -> None:

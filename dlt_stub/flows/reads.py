@@ -16,7 +16,7 @@ from dlt_stub.declare.registry import user_origin
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.errors import GraphError, NotEmulatedError, nearest
 from dlt_stub.events import event_schema
-from dlt_stub.expectations import Check, put_check
+from dlt_stub.expectations import Check, check_rules, put_check
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.graph import ResolvedDataset, UnresolvedDatasetError
 
@@ -124,14 +124,17 @@ class PipelineReads(ABC):
 
         Shape: the columns and grain of ``frame``, less the rows that drop rules remove.
         """
-        check = Check(
+        check = self._check(dataset)
+        observation = self.observation(check.observed_as)
+        self.checks.append((check, observation))
+        return put_check(frame, check, flow=self.flow.name, observation=observation)
+
+    def _check(self, dataset: str) -> Check:
+        return Check(
             observed_as=f"{dataset}#{len(self.checks)}",
             dataset=dataset,
             expectations=self.datasets[dataset].expectations,
         )
-        observation = self.observation(check.observed_as)
-        self.checks.append((check, observation))
-        return put_check(frame, check, flow=self.flow.name, observation=observation)
 
     def _frame_of(self, flow: AppendFlow) -> DataFrame:
         frame = flow.query()
@@ -198,6 +201,14 @@ class ProbeReads(PipelineReads):
     def check_stream(self, name: str) -> None:
         """Take note that the query streams from table ``name``."""
         self.streams.append(name)
+
+    def checked(self, frame: DataFrame, dataset: str) -> DataFrame:
+        """Return ``frame`` with the expectations of ``dataset``, each found good, in its plan.
+
+        Shape: the columns and grain of ``frame``.
+        """
+        check_rules(frame, self._check(dataset))
+        return PipelineReads.checked(self, frame, dataset)
 
     def event_log(self, *, streaming: bool) -> DataFrame:
         """Return no events: there may be none yet.

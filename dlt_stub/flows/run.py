@@ -210,6 +210,8 @@ class _Teller:
 def _run_complete(
     flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
 ) -> None:
+    # Every update computes a materialized view anew and commits it, changed inputs or not: that the
+    # query is deterministic, and reads nothing but its inputs, cannot be known from its plan.
     reads = BatchReads(
         place=context.place,
         session=context.session,
@@ -220,7 +222,12 @@ def _run_complete(
     )
     frame = reads.checked(reads.query(), target.name)
     layout = new_layout(target, place=context.place, spark=context.session)
-    sink = CompleteSink(table=context.place.table(target.name), app_id=None, layout=layout)
+    sink = CompleteSink(
+        table=context.place.table(target.name),
+        app_id=None,
+        layout=layout,
+        cluster_by=target.dataset.cluster_by,
+    )
     written = sink.write(frame, 0)
     on_batch(_metrics(written, _observed(reads.checks), target))
 
@@ -248,7 +255,7 @@ def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app
             app_id=app_id,
         )
     if flow.analysis.is_aggregated or target.kind is DatasetKind.MATERIALIZED_VIEW:
-        return CompleteSink(table=table, app_id=app_id)
+        return CompleteSink(table=table, app_id=app_id, cluster_by=target.dataset.cluster_by)
     return AppendSink(table=table, app_id=app_id, may_be_empty=flow.analysis.cloud_files is None)
 
 

@@ -63,6 +63,8 @@ class CompleteSink:
     table: Path
     app_id: str | None  # None: a materialized view, computed anew by every update
     layout: Layout | None = None  # what the table must change to in the same commit
+    is_clustered: bool = False
+    cluster_by: tuple[str, ...] = ()
 
     def write(self, batch: DataFrame, version: int) -> Written:
         """Overwrite the target with ``batch``."""
@@ -71,6 +73,8 @@ class CompleteSink:
             writer = writer.option("overwriteSchema", "true")
             if self.layout.partition_columns:
                 writer = writer.partitionBy(*self.layout.partition_columns)
+        elif self.is_clustered:
+            writer = writer.option("replaceWhere", "true")  # a plain overwrite forgets it (tried)
         if self.app_id is None:
             pass
         elif is_committed(batch.sparkSession, self.table, self.app_id, version):
@@ -78,8 +82,8 @@ class CompleteSink:
         else:
             writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
         writer.save(str(self.table))
-        if self.layout is not None and self.layout.cluster_by:
-            cluster(batch.sparkSession, self.table, self.layout.cluster_by)
+        if self.cluster_by:  # Delta forgets it at every overwrite of a path (4.4.0)
+            cluster(batch.sparkSession, self.table, self.cluster_by)
         return Written()
 
 

@@ -112,3 +112,22 @@ def test_module_of_the_same_name_elsewhere_is_hidden(
         assert importlib.import_module("twice_named.value").VALUE == 2
     assert sys.modules["twice_named.value"] is outside
     assert outside.VALUE == 1
+
+
+def test_module_of_another_folder_hides_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    elsewhere, root = tmp_path / "elsewhere", tmp_path / "root"
+    for folder, value in ((elsewhere, 1), (root, 2)):
+        (folder / "rules_of_mine").mkdir(parents=True)
+        (folder / "rules_of_mine" / "all.py").write_text(f"value = {value}\n", encoding="utf-8")
+    sys.path.insert(0, str(elsewhere))
+    try:
+        import rules_of_mine.all  # type: ignore[import-not-found]  # made above
+
+        before = state()
+        run(spark, root, "from rules_of_mine.all import value\nassert value == 2, value\n")
+        assert state() == before
+        assert sys.modules["rules_of_mine.all"].value == 1
+    finally:
+        sys.path.remove(str(elsewhere))
+        for name in ("rules_of_mine", "rules_of_mine.all"):
+            sys.modules.pop(name, None)

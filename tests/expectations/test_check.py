@@ -4,7 +4,7 @@ from pyspark.sql import Observation, SparkSession
 from dlt_stub import DefinitionError
 from dlt_stub.declare.records import Action, Expectation
 from dlt_stub.errors import Origin
-from dlt_stub.expectations import Check, ExpectationMetrics, put_check, violation
+from dlt_stub.expectations import Check, ExpectationMetrics, check_rules, put_check, violation
 
 ORIGIN = Origin(path="main.py", line=3)
 
@@ -57,7 +57,7 @@ def test_python_function_in_rule_is_refused(spark: SparkSession) -> None:
     with pytest.raises(
         DefinitionError, match=r"main.py:3: expectation 'rule' .* a Python function"
     ):
-        put_check(spark.range(1), check, flow="f", observation=None)
+        check_rules(spark.range(1), check)
 
 
 def test_violation_is_found_in_any_text() -> None:
