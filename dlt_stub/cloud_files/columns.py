@@ -44,10 +44,13 @@ class Match:
     targets: tuple[str | None, ...]
 
 
-def parse_ddl(text: str, what: str, origin: Origin | None) -> StructType:
+def parse_ddl(
+    text: str, what: str, origin: Origin | None, *, is_nested: bool = False
+) -> StructType:
     """Return the columns that a DDL text such as ``id BIGINT, at TIMESTAMP`` names.
 
-    Needs a running Spark session, whose parser it uses.
+    Needs a running Spark session, whose parser it uses. ``is_nested`` says that columns may hold
+    arrays, maps and structs.
 
     Raises:
         SourceError: the text does not parse, or a CSV file cannot hold one of its types.
@@ -65,19 +68,24 @@ def parse_ddl(text: str, what: str, origin: Origin | None) -> StructType:
         ) from error
     if not isinstance(schema, StructType):
         raise SourceError(f"{what} {text!r} names no column", origin=origin)
-    check_types(schema, what, origin)
+    check_types(schema, what, origin, is_nested=is_nested)
     return schema
 
 
-def check_types(schema: StructType, what: str, origin: Origin | None) -> None:
-    """Refuse types that a field of a CSV file cannot have.
+def check_types(
+    schema: StructType, what: str, origin: Origin | None, *, is_nested: bool = False
+) -> None:
+    """Refuse types that a field of a CSV file cannot have, unless the files are of another format.
 
     Raises:
         SourceError: a column is an array, a map, a struct or has no type, or a name occurs twice.
     """
     seen: set[str] = set()
     for field in schema:
-        if isinstance(field.dataType, ArrayType | MapType | StructType | NullType):
+        if (
+            isinstance(field.dataType, ArrayType | MapType | StructType | NullType)
+            and not is_nested
+        ):
             raise SourceError(
                 f"{what} gives column {field.name!r} the type {field.dataType.simpleString()}, "
                 "which a CSV file cannot hold",
@@ -172,11 +180,12 @@ def infer_types(
         found = reader.option("__globPaths__", "false").load(list(paths)).schema
         for name, field in zip(header, found, strict=False):
             key = name.lower()
-            types[key] = _widest(types[key], field.dataType) if key in types else field.dataType
+            types[key] = widest(types[key], field.dataType) if key in types else field.dataType
     return types
 
 
-def _widest(one: DataType, other: DataType) -> DataType:
+def widest(one: DataType, other: DataType) -> DataType:
+    """Return the narrowest type both widen to: along numbers, along dates, else STRING."""
     if one == other:
         return one
     if isinstance(one, DecimalType) and isinstance(other, DecimalType):

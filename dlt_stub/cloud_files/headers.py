@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 from dlt_stub.cloud_files.listing import hadoop_configuration, jvm, local_path
 from dlt_stub.cloud_files.options import CloudFilesOptions
@@ -23,10 +24,14 @@ _COMPRESSED: Final = re.compile(r"\.(gz|bz2|deflate|lz4|snappy|zst|zstd|xz)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The columns of one file, in its order, and whether a data row follows."""
+    """The columns of one file, in its order, and whether a data row follows.
+
+    ``types`` holds the same columns with their types, where the file itself says them.
+    """
 
     columns: tuple[str, ...]
     has_rows: bool
+    types: StructType | None = None
 
 
 class HeaderReader:

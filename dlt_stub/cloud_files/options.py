@@ -7,12 +7,18 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from dlt_stub.cloud_files.formats import (
+    CSV_ONLY,
+    FORMATS,
+    NOT_FOR_FIXED,
+    READER_OPTIONS,
+    FileFormat,
+)
 from dlt_stub.errors import NotEmulatedError, Origin, SourceError, nearest
 
 DEFAULT_RESCUED_COLUMN: Final = "_rescued_data"
 _DEFAULT_MAX_FILES: Final = 1000
 _PREFIX: Final = "cloudFiles."
-_FORMATS: Final = ("avro", "binaryFile", "csv", "json", "orc", "parquet", "text", "xml")
 _UNITS: Final = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
 
 _EMULATED: Final = (
@@ -66,35 +72,6 @@ _HARMLESS: Final = (
     "enforceSchema",  # Auto Loader ignores it: it matches columns by name
     "recursiveFileLookup",  # Auto Loader always looks into subfolders
 )
-_READER: Final = (
-    "charset",
-    "charToEscapeQuoteEscaping",
-    "comment",
-    "dateFormat",
-    "delimiter",
-    "emptyValue",
-    "enableDateTimeParsingFallback",
-    "encoding",
-    "escape",
-    "ignoreLeadingWhiteSpace",
-    "ignoreTrailingWhiteSpace",
-    "lineSep",
-    "locale",
-    "maxCharsPerColumn",
-    "maxColumns",
-    "multiLine",
-    "nanValue",
-    "negativeInf",
-    "nullValue",
-    "positiveInf",
-    "preferDate",
-    "quote",
-    "sep",
-    "timestampFormat",
-    "timestampNTZFormat",
-    "timeZone",
-    "unescapedQuoteHandling",
-)
 # Option -> (the values that mean what happens here anyway, why any other is refused).
 _REFUSED: Final = {
     "badRecordsPath": ((), "bad records go to the rescued data column only"),
@@ -107,9 +84,11 @@ _REFUSED: Final = {
     "cloudFiles.useStrictGlobber": (("false",), "there is one way of matching paths"),
     "columnNameOfCorruptRecord": ((), "malformed fields go to the rescued data column only"),
     "ignoreCorruptFiles": (("false",), "a file that cannot be read stops the flow"),
+    "dropFieldIfAllNull": (("false",), "a column is there when a file names it"),
     "inferSchema": (("false",), "Auto Loader infers types by cloudFiles.inferColumnTypes"),
     "mergeSchema": (("true",), "the headers of all files are always merged"),
     "mode": (("PERMISSIVE",), "every row of a file gives one row of the source"),
+    "singleVariantColumn": ((), "each key of a record is a column of its own"),
 }
 
 
@@ -126,6 +105,7 @@ class EvolutionMode(StrEnum):
 class CloudFilesOptions:
     """The options of one source, defaults filled in; ``reader`` is what Spark's reader gets."""
 
+    format: FileFormat
     evolution: EvolutionMode
     hints: str | None
     infer_column_types: bool
@@ -162,15 +142,17 @@ def parse_options(
         NotEmulatedError: an option that changes rows is not emulated.
     """
     given = _Given(options, origin)
-    given.check_format()
-    given.check_names()
+    kind = given.format()
+    given.check_names(kind)
     given.check_refused()
-    evolution = given.evolution(has_schema=has_schema)
+    given.check_encoding(kind)
+    evolution = given.evolution(has_schema=has_schema or kind.is_fixed)
     rescued = given.text("rescuedDataColumn") or given.text("cloudFiles.rescuedDataColumn")
     is_rescuing = evolution is EvolutionMode.RESCUE or not (
-        has_schema or evolution is EvolutionMode.NONE
+        has_schema or kind.is_fixed or evolution is EvolutionMode.NONE
     )
     return CloudFilesOptions(
+        format=kind,
         evolution=evolution,
         hints=given.text("cloudFiles.schemaHints") or None,
         infer_column_types=given.flag("cloudFiles.inferColumnTypes", default=False),
@@ -186,7 +168,7 @@ def parse_options(
         rescued_column=rescued or (DEFAULT_RESCUED_COLUMN if is_rescuing else None),
         is_case_sensitive=given.flag("readerCaseSensitive", default=True),
         has_header=given.flag("header", default=not has_schema),
-        reader=MappingProxyType(given.reader()),
+        reader=MappingProxyType(given.reader(kind)),
     )
 
 
@@ -206,31 +188,44 @@ class _Given:
     def _error(self, message: str, hint: str | None = None) -> SourceError:
         return SourceError(message, origin=self._origin, hint=hint)
 
-    def check_format(self) -> None:
+    def format(self) -> FileFormat:
         found = self.text("cloudFiles.format")
         if found is None:
             raise self._error(
                 "a cloudFiles source needs the option 'cloudFiles.format'",
                 hint="add .option('cloudFiles.format', 'csv')",
             )
-        if found.lower() == "csv":
-            return
-        if found.lower() in [known.lower() for known in _FORMATS]:
+        emulated = {kind.lower(): kind for kind in FileFormat}
+        if found.lower() in emulated:
+            return emulated[found.lower()]
+        if found.lower() in [known.lower() for known in FORMATS]:
             raise NotEmulatedError(
-                f"cloudFiles.format {found!r} is not emulated: only csv files are read here",
+                f"cloudFiles.format {found!r} is not emulated: only {', '.join(FileFormat)} files "
+                "are read here",
                 origin=self._origin,
             )
-        near = nearest(found, _FORMATS)
+        near = nearest(found, FORMATS)
         raise self._error(
-            f"cloudFiles.format {found!r} is not one of {', '.join(_FORMATS)}",
+            f"cloudFiles.format {found!r} is not one of {', '.join(FORMATS)}",
             hint=f"did you mean {near!r}?" if near else None,
         )
 
-    def check_names(self) -> None:
-        known = {name.lower(): name for name in (*_EMULATED, *_HARMLESS, *_READER, *_REFUSED)}
+    def check_names(self, kind: FileFormat) -> None:
+        readers = {name for names in READER_OPTIONS.values() for name in names}
+        everything = (*_EMULATED, *_HARMLESS, *readers, *_REFUSED)
+        known = {name.lower(): name for name in everything}
+        others = {*readers.difference(READER_OPTIONS[kind])}
+        others |= set() if kind is FileFormat.CSV else set(CSV_ONLY)
+        others |= set(NOT_FOR_FIXED) if kind.is_fixed else set()
+        foreign = {name.lower() for name in others}
         if not self.flag("cloudFiles.validateOptions", default=True):
             return
         for lower, name in self._spelled.items():
+            if lower in foreign:
+                raise self._error(
+                    f"option {name!r} does not go with cloudFiles.format {kind.value!r}",
+                    hint="remove the option",
+                )
             if lower in known or lower.startswith("cloudfiles.resourcetag."):
                 continue
             near = nearest(lower, known) or nearest(_PREFIX.lower() + lower, known)
@@ -246,6 +241,14 @@ class _Given:
                 continue
             raise NotEmulatedError(
                 f"option {name} = {found!r} is not emulated: {reason}", origin=self._origin
+            )
+
+    def check_encoding(self, kind: FileFormat) -> None:
+        found = self.text("encoding")
+        if kind is FileFormat.TEXT and found is not None and found.upper() not in ("UTF-8", "UTF8"):
+            raise NotEmulatedError(
+                f"option encoding = {found!r} is not emulated for text files: Spark reads UTF-8",
+                origin=self._origin,
             )
 
     def evolution(self, *, has_schema: bool) -> EvolutionMode:
@@ -273,8 +276,9 @@ class _Given:
             )
         return mode
 
-    def reader(self) -> dict[str, str]:
-        return {name: self._values[name.lower()] for name in _READER if self._has(name)}
+    def reader(self, kind: FileFormat) -> dict[str, str]:
+        names = READER_OPTIONS[kind]
+        return {name: self._values[name.lower()] for name in names if self._has(name)}
 
     def _has(self, name: str) -> bool:
         return name.lower() in self._values

@@ -2,32 +2,31 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Self
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import StructField, StructType
 
 from dlt_stub.cloud_files.columns import (
     check_types,
-    infer_types,
-    match_columns,
     new_columns,
     parse_ddl,
     with_hints,
     with_rescued,
 )
-from dlt_stub.cloud_files.headers import Header, HeaderReader
+from dlt_stub.cloud_files.fixed_files import FIXED_COLUMNS, check_fixed
+from dlt_stub.cloud_files.formats import FileFormat
+from dlt_stub.cloud_files.headers import Header
 from dlt_stub.cloud_files.listing import list_files, stat_file
 from dlt_stub.cloud_files.options import CloudFilesOptions, EvolutionMode, parse_options
-from dlt_stub.cloud_files.reading import read_csv
 from dlt_stub.cloud_files.records import FileBatch, FileEntry
+from dlt_stub.cloud_files.shapes import Shapes
 from dlt_stub.cloud_files.state import CloudFilesState
 from dlt_stub.errors import Origin, SourceError, UnknownFieldError
 
 _SAMPLE_FILES: Final = 1000
 _SAMPLE_BYTES: Final = 50 * 2**30
-_FILE_PATH: Final = "_file_path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +69,8 @@ class CloudFilesSource:
 
         Without a schema given by the user they come from the schema log; the first time they are
         inferred (the headers of the first 1000 files or 50 GB, as STRING unless types are
-        inferred or hinted) and written. Hints changed since then apply to the next version
-        (assumed). Hints given by the side of a schema have no effect.
+        inferred, hinted or, in Parquet, the files' own) and written. Hints changed since then
+        apply to the next version (assumed). Hints given by the side of a schema have no effect.
 
         Source: Databricks, "Configure schema inference and evolution in Auto Loader", checked
         2026-11-24. That an empty folder is no error when there are hints is assumed.
@@ -82,9 +81,13 @@ class CloudFilesSource:
         if self.schema is not None:
             given = self.schema
             columns = given if isinstance(given, StructType) else self._ddl(given, "the schema")
-            check_types(columns, "the schema", self.origin)
+            check_types(columns, "the schema", self.origin, is_nested=self._is_nested)
+            if self.options.format.is_fixed:
+                check_fixed(columns, self.options.format, self.origin)
             nullable = StructType([StructField(field.name, field.dataType) for field in columns])
             return with_rescued(nullable, self.options.rescued_column)
+        if self.options.format.is_fixed:
+            return FIXED_COLUMNS[self.options.format]
         latest = state.latest_schema()
         if latest is None:
             latest = state.add_schema(self._inferred(spark), self.options.hints)
@@ -100,11 +103,8 @@ class CloudFilesSource:
             The columns of ``current_schema``; streaming; ``_metadata`` can be selected.
         """
         schema = self.current_schema(spark, state)
-        return (
-            spark.readStream.schema(schema)
-            .option("__globPaths__", "false")
-            .csv(_empty_folder(state))
-        )
+        reader = spark.readStream.schema(schema).option("__globPaths__", "false")
+        return reader.format(self._any_format).load(_empty_folder(state))
 
     def plan(
         self, spark: SparkSession, state: CloudFilesState, schema: StructType
@@ -112,9 +112,9 @@ class CloudFilesSource:
         """Return the batches to do, oldest first: those begun before, then those of new files.
 
         ``schema`` is what ``current_schema`` returned. A batch has its number and files in the
-        ledger before it is returned. All files with rows in a batch share one header; no batch
-        has more files than ``maxFilesPerTrigger``, and none goes on after ``maxBytesPerTrigger``
-        is reached.
+        ledger before it is returned. All files with rows in a batch can be read together (see
+        ``Shapes.groups``); no batch has more files than ``maxFilesPerTrigger``, and none goes on
+        after ``maxBytesPerTrigger`` is reached.
 
         Raises:
             UnknownFieldError: a new file holds new columns; the next schema has been written, no
@@ -127,9 +127,11 @@ class CloudFilesSource:
             state.start([] if self.options.include_existing_files else found)
         overwrites = self.options.allow_overwrites
         fresh = [file for file in found if state.is_new(file, allow_overwrites=overwrites)]
-        headers = self._headers(spark, fresh, schema)
-        self._evolve(spark, state, schema, headers)
-        state.assign(list(self._groups(headers)))
+        shapes = self._shapes(spark, schema)
+        headers = shapes.headers(fresh)
+        self._evolve(shapes, state, schema, headers)
+        groups = shapes.groups(headers)
+        state.assign([(key, chunk) for key, files in groups for chunk in self._chunks(files)])
         return state.pending
 
     def read(self, spark: SparkSession, state: CloudFilesState, batch: FileBatch) -> DataFrame:
@@ -150,11 +152,18 @@ class CloudFilesSource:
         schema = self.current_schema(spark, state)
         paths = [] if batch.is_empty else self._present(spark, batch, schema)
         if not paths:
-            return (
-                spark.read.schema(schema).option("__globPaths__", "false").csv(_empty_folder(state))
-            )
-        match = match_columns(batch.header, schema, self.options)
-        return read_csv(spark, paths=paths, match=match, schema=schema, options=self.options)
+            reader = spark.read.schema(schema).option("__globPaths__", "false")
+            return reader.format(self._any_format).load(_empty_folder(state))
+        return self._shapes(spark, schema).rows(paths, batch.header, schema)
+
+    @property
+    def _is_nested(self) -> bool:
+        return self.options.format is not FileFormat.CSV
+
+    @property
+    def _any_format(self) -> str:
+        """A format of which no files are read: CSV cannot hold every column of the others."""
+        return "parquet" if self._is_nested else "csv"
 
     def _present(self, spark: SparkSession, batch: FileBatch, schema: StructType) -> list[str]:
         paths = []
@@ -180,10 +189,13 @@ class CloudFilesSource:
     def _has_header_still(
         self, spark: SparkSession, now: FileEntry, batch: FileBatch, schema: StructType
     ) -> bool:
-        header = self._header_reader(spark, schema).read(now)
-        if not header.has_rows:
+        header = self._shapes(spark, schema).headers([now]).get(now)
+        if header is None or not header.has_rows:
             return False
-        if header.columns != batch.header:
+        is_json = self.options.format is FileFormat.JSON  # read by name: fewer keys are no change
+        if not (
+            header.columns == batch.header or (is_json and {*header.columns} <= {*batch.header})
+        ):
             raise SourceError(
                 f"file {now.path!r} of batch {batch.number} was replaced before its rows were "
                 f"committed: its columns were {', '.join(batch.header)}, and are now "
@@ -199,12 +211,13 @@ class CloudFilesSource:
         return self._ddl(hints, "cloudFiles.schemaHints") if hints else StructType()
 
     def _ddl(self, text: str, what: str) -> StructType:
-        return parse_ddl(text, what, self.origin)
+        return parse_ddl(text, what, self.origin, is_nested=self._is_nested)
 
     def _inferred(self, spark: SparkSession) -> StructType:
         hints = self._hints()
         sample = self._sample(list_files(spark, self.path, self.options, self.origin))
-        headers = self._headers(spark, sample, None)
+        shapes = self._shapes(spark, None)
+        headers = shapes.headers(sample)
         names = new_columns(
             list(itertools.chain.from_iterable(header.columns for header in headers.values())),
             self._reserved(),
@@ -216,19 +229,7 @@ class CloudFilesSource:
                 origin=self.origin,
                 hint="land a file first, or name the columns by cloudFiles.schemaHints",
             )
-        return with_hints(self._typed(spark, names, headers), hints)
-
-    def _typed(
-        self, spark: SparkSession, names: Iterable[str], headers: Mapping[FileEntry, Header]
-    ) -> StructType:
-        types = (
-            infer_types(spark, _paths_by_header(headers), self.options)
-            if self.options.infer_column_types
-            else {}
-        )
-        return StructType(
-            [StructField(name, types.get(name.lower(), StringType())) for name in names]
-        )
+        return with_hints(shapes.types(names, headers, hints), hints)
 
     def _reserved(self) -> tuple[str, ...]:
         name = self.options.rescued_column
@@ -239,58 +240,33 @@ class CloudFilesSource:
         pairs = zip(files[:_SAMPLE_FILES], sizes, strict=False)
         return [file for file, before in pairs if before < _SAMPLE_BYTES]
 
-    def _header_reader(self, spark: SparkSession, schema: StructType | None) -> HeaderReader:
+    def _shapes(self, spark: SparkSession, schema: StructType | None) -> Shapes:
         positional = None
         if self.schema is not None and schema is not None:
             names = schema.fieldNames()
             positional = tuple(name for name in names if name != self.options.rescued_column)
-        return HeaderReader(spark, self.options, positional=positional, origin=self.origin)
-
-    def _headers(
-        self, spark: SparkSession, files: Iterable[FileEntry], schema: StructType | None
-    ) -> dict[FileEntry, Header]:
-        reader = self._header_reader(spark, schema)
-        headers = {}
-        for file in files:
-            try:
-                header = reader.read(file)
-            except SourceError:
-                if stat_file(spark, file.path) is None:  # gone since it was listed: not there yet
-                    continue
-                raise
-            if self.options.rescued_column is not None and _FILE_PATH in header.columns:
-                raise SourceError(
-                    f"file {file.path!r} has a column named {_FILE_PATH!r}, which is the rescued "
-                    "data column's own key for the file's path",
-                    origin=self.origin,
-                    hint="give the column another name",
-                )
-            headers[file] = header
-        return headers
+        return Shapes(spark=spark, options=self.options, origin=self.origin, positional=positional)
 
     def _evolve(
         self,
-        spark: SparkSession,
+        shapes: Shapes,
         state: CloudFilesState,
         schema: StructType,
         headers: Mapping[FileEntry, Header],
     ) -> None:
         mode = self.options.evolution
+        larger, inside = shapes.growth(schema, headers)
         if mode in (EvolutionMode.NONE, EvolutionMode.RESCUE):
             return
         known = schema.fieldNames()
         evolving = {
             file: header for file, header in headers.items() if new_columns(header.columns, known)
         }
-        if not evolving:
+        if not evolving and not inside:
             return
         columns = itertools.chain.from_iterable(header.columns for header in evolving.values())
         names = new_columns(list(columns), known)
-        file = next(iter(evolving))
-        others = f" (and {len(evolving) - 1} more files)" if len(evolving) > 1 else ""
-        message = (
-            f"file {file.path!r}{others} holds columns that the schema lacks: {', '.join(names)}"
-        )
+        message = _lacking([file.path for file in evolving], (*names, *inside))
         if mode is EvolutionMode.FAIL_ON_NEW_COLUMNS:
             raise SourceError(
                 message,
@@ -298,30 +274,17 @@ class CloudFilesSource:
                 hint="add the columns to the schema or cloudFiles.schemaHints, or remove the file",
             )
         latest = state.latest_schema()
-        before = StructType() if latest is None else latest.schema
-        added = self._typed(spark, names, evolving)
-        state.add_schema(
-            with_hints(StructType([*before.fields, *added.fields]), self._hints()),
-            self.options.hints,
-        )
+        kept = () if latest is None else latest.schema.fieldNames()
+        before = StructType([field for field in larger if field.name in kept])
+        added = shapes.types(names, evolving, self._hints())
+        # The columns there were have had their hints; again they would undo what has grown.
+        hinted = with_hints(added, self._hints()).fields[: len(added)]
+        state.add_schema(StructType([*before.fields, *hinted]), self.options.hints)
         raise UnknownFieldError(
             message,
             origin=self.origin,
             hint="nothing is lost: the new schema has been written, start the flow again",
         )
-
-    def _groups(
-        self, headers: Mapping[FileEntry, Header]
-    ) -> Iterator[tuple[tuple[str, ...], list[FileEntry]]]:
-        by_header: dict[tuple[str, ...], list[FileEntry]] = {}
-        for file, header in headers.items():
-            # Files without rows go by themselves: their batches need no Spark job.
-            key = header.columns if header.has_rows else ()
-            entry = replace(file, is_empty=not header.has_rows)
-            by_header.setdefault(key, []).append(entry)
-        for key, files in by_header.items():
-            for chunk in self._chunks(files):
-                yield key, chunk
 
     def _chunks(self, files: Iterable[FileEntry]) -> Iterator[list[FileEntry]]:
         most_files, most_bytes = self.options.max_files, self.options.max_bytes
@@ -338,12 +301,10 @@ class CloudFilesSource:
             yield chunk
 
 
-def _paths_by_header(headers: Mapping[FileEntry, Header]) -> dict[tuple[str, ...], list[str]]:
-    paths: dict[tuple[str, ...], list[str]] = {}
-    for file, header in headers.items():
-        if header.has_rows:
-            paths.setdefault(header.columns, []).append(file.path)
-    return paths
+def _lacking(paths: Sequence[str], names: Sequence[str]) -> str:
+    others = f" (and {len(paths) - 1} more files)" if len(paths) > 1 else ""
+    who = f"file {paths[0]!r}{others} holds columns" if paths else "new files hold fields"
+    return f"{who} that the schema lacks: {', '.join(names)}"
 
 
 def _empty_folder(state: CloudFilesState) -> str:

@@ -50,7 +50,7 @@ def test_unknown_option_passes_when_unvalidated() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("cloudFiles.format", "json"),
+        ("cloudFiles.format", "avro"),
         ("cloudFiles.cleanSource", "MOVE"),
         ("cloudFiles.maxFileAge", "14 days"),
         ("cloudFiles.partitionColumns", "year"),
