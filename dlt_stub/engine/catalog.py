@@ -156,6 +156,21 @@ def name_table(spark: SparkSession, entry: TableEntry) -> None:
     _named[key] = (entry.catalog, entry.location)
 
 
+def forget_other_workspaces(spark: SparkSession, root: Path) -> None:
+    """Take from Spark the names of tables that do not lie below ``root``.
+
+    Spark's session catalog is one for the whole process: a table of a workspace opened before would
+    be found where this one has none.
+    """
+    application = spark.sparkContext.applicationId
+    for key, (catalog, location) in list(_named.items()):
+        if key[0] == application and not Path(location).is_relative_to(root):
+            attach_catalogs(spark, {catalog})
+            name = ".".join(quote(part) for part in (catalog, *key[1:]))
+            run_sql(spark, f"DROP TABLE IF EXISTS {name}")
+            del _named[key]
+
+
 def run_sql(spark: SparkSession, text: str) -> None:
     """Run a statement of ours, past what a user's session does with a user's SQL."""
     SparkSession.sql(spark, text)
