@@ -121,7 +121,7 @@ def test_module_of_another_folder_hides_nothing(spark: SparkSession, tmp_path: P
         (folder / "rules_of_mine" / "all.py").write_text(f"value = {value}\n", encoding="utf-8")
     sys.path.insert(0, str(elsewhere))
     try:
-        import rules_of_mine.all  # type: ignore[import-not-found]  # made above
+        importlib.import_module("rules_of_mine.all")
 
         before = state()
         run(spark, root, "from rules_of_mine.all import value\nassert value == 2, value\n")
