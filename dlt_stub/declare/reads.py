@@ -32,6 +32,9 @@ class Reads(Protocol):
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
         """Return the files ``request`` asks for."""
 
+    def check_stream(self, name: str) -> None:
+        """Take note that the query streams from ``name``, which no method here has answered."""
+
 
 _current: ContextVar[Reads | None] = ContextVar("dlt_stub_reads", default=None)
 

@@ -173,7 +173,7 @@ def _names_below(root: Path | None) -> set[str]:
         return set()
     files = {file.stem for file in root.glob("*.py")}
     folders = {file.parent.name for file in root.glob("*/*.py")}
-    return (files | folders) - {_OURS, "pyspark", *sys.stdlib_module_names}
+    return (files | folders) - {_OURS, "pyspark", "__main__", *sys.stdlib_module_names}
 
 
 def _is_below(module: object, root: Path | None) -> bool:

@@ -249,16 +249,21 @@ class _UserStreamReader(DataStreamReader):
                 f"a stream of format {self._told.format!r} is not run locally",
                 origin=user_origin(),
             )
+        reads.check_stream(path or self._told.format or "its source")
         return super().load(self._names.path(path) if path else path, **options)
 
     def csv(self, path: str, *args: Any, **options: Any) -> DataFrame:
+        current_reads().check_stream(path)
         return super().csv(self._names.path(path), *args, **options)
 
     def json(self, path: str, *args: Any, **options: Any) -> DataFrame:
+        current_reads().check_stream(path)
         return super().json(self._names.path(path), *args, **options)
 
     def parquet(self, path: str, *args: Any, **options: Any) -> DataFrame:
+        current_reads().check_stream(path)
         return super().parquet(self._names.path(path), *args, **options)
 
     def text(self, path: str, *args: Any, **options: Any) -> DataFrame:
+        current_reads().check_stream(path)
         return super().text(self._names.path(path), *args, **options)

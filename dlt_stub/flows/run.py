@@ -226,7 +226,7 @@ def _run_complete(
         table=context.place.table(target.name),
         app_id=None,
         layout=layout,
-        cluster_by=target.dataset.cluster_by,
+        is_clustered=bool(target.dataset.cluster_by),
     )
     written = sink.write(frame, 0)
     on_batch(_metrics(written, _observed(reads.checks), target))
@@ -255,7 +255,9 @@ def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app
             app_id=app_id,
         )
     if flow.analysis.is_aggregated or target.kind is DatasetKind.MATERIALIZED_VIEW:
-        return CompleteSink(table=table, app_id=app_id, cluster_by=target.dataset.cluster_by)
+        return CompleteSink(
+            table=table, app_id=app_id, is_clustered=bool(target.dataset.cluster_by)
+        )
     return AppendSink(table=table, app_id=app_id, may_be_empty=flow.analysis.cloud_files is None)
 
 

@@ -64,7 +64,6 @@ class CompleteSink:
     app_id: str | None  # None: a materialized view, computed anew by every update
     layout: Layout | None = None  # what the table must change to in the same commit
     is_clustered: bool = False
-    cluster_by: tuple[str, ...] = ()
 
     def write(self, batch: DataFrame, version: int) -> Written:
         """Overwrite the target with ``batch``."""
@@ -82,8 +81,8 @@ class CompleteSink:
         else:
             writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
         writer.save(str(self.table))
-        if self.cluster_by:  # Delta forgets it at every overwrite of a path (4.4.0)
-            cluster(batch.sparkSession, self.table, self.cluster_by)
+        if self.layout is not None and self.layout.cluster_by:
+            cluster(batch.sparkSession, self.table, self.layout.cluster_by)
         return Written()
 
 
