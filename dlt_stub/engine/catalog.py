@@ -54,8 +54,8 @@ class TableRegistry:
     def __init__(self, paths: WorkspacePaths) -> None:
         self._folder = paths.registry()
 
-    def put(self, entry: TableEntry) -> None:
-        """Record ``entry``.
+    def check(self, entry: TableEntry) -> None:
+        """Return once ``entry`` is known to take nobody's name.
 
         Raises:
             UsageError: another pipeline owns the name, or another catalog holds the same
@@ -78,6 +78,14 @@ class TableRegistry:
                     f"pipeline {entry.pipeline_id}",
                     hint="a table is managed by one pipeline: rename the dataset or the schema",
                 )
+
+    def put(self, entry: TableEntry) -> None:
+        """Record ``entry``.
+
+        Raises:
+            UsageError: the name is taken, as ``check`` says.
+        """
+        self.check(entry)
         file = self._file(entry.catalog, entry.schema, entry.name)
         content = json.dumps({"format": FORMAT, **asdict(entry)}, indent=1)
         if file.exists() and file.read_text(encoding="utf-8") == content:

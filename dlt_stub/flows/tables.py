@@ -43,13 +43,11 @@ def set_up_table(
         GraphError: the table was made for another kind of dataset, or a column has changed its
             type, or the partitioning differs, each of which needs a full refresh.
     """
-    catalog, schema, name = place.full_name(dataset.name)
     location = place.table(dataset.name)
     finish_reset(dataset, place=place)
     state = read_table_layout(spark, str(location)) if location.exists() else None
-    known = registry.find(
-        ".".join(quote(part) for part in (catalog, schema, name)), catalog=catalog, schema=schema
-    )
+    entry = table_entry(dataset, place=place)
+    known = registry.find(entry.quoted, catalog=entry.catalog, schema=entry.schema)
     if state is not None and known is not None and known.kind != dataset.kind.value:
         raise GraphError(
             f"'{dataset.name}' is stored as {known.kind}, its definition now makes it "
@@ -57,16 +55,7 @@ def set_up_table(
             origin=dataset.dataset.origin,
             hint=_anew(dataset, "or give it another name"),
         )
-    registry.put(
-        TableEntry(
-            catalog=catalog,
-            schema=schema,
-            name=name,
-            location=str(location),
-            kind=dataset.kind.value,
-            pipeline_id=place.pipeline_id,
-        )
-    )
+    registry.put(entry)
     try:
         if state is None:
             _create(dataset, str(location), spark)
@@ -77,6 +66,19 @@ def set_up_table(
             f"table '{dataset.name}' cannot be made or changed: {reason(error)}",
             origin=dataset.dataset.origin,
         ) from error
+
+
+def table_entry(dataset: ResolvedDataset, *, place: PipelinePlace) -> TableEntry:
+    """Return what the workspace's registry is to know of the dataset's table."""
+    catalog, schema, name = place.full_name(dataset.name)
+    return TableEntry(
+        catalog=catalog,
+        schema=schema,
+        name=name,
+        location=str(place.table(dataset.name)),
+        kind=dataset.kind.value,
+        pipeline_id=place.pipeline_id,
+    )
 
 
 def _fit(dataset: ResolvedDataset, location: str, state: TableLayout, spark: SparkSession) -> None:

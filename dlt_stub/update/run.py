@@ -27,7 +27,7 @@ from dlt_stub.events import (
 from dlt_stub.flows.analyse import Prober
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.run import BatchMetrics, FlowContext, run_flow
-from dlt_stub.flows.tables import finish_reset, reset_table, set_up_table
+from dlt_stub.flows.tables import finish_reset, reset_table, set_up_table, table_entry
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
 from dlt_stub.update.progress import Progress
 from dlt_stub.update.records import (
@@ -177,6 +177,12 @@ class UpdateRun:
                     origin=dataset.origin,
                     hint="give one of the two another name=",
                 )
+            if self._place.is_event_log(dataset.name):
+                raise GraphError(
+                    f"'{dataset.name}' is the name the pipeline's event log is published as",
+                    origin=dataset.origin,
+                    hint="give one of the two another name",
+                )
             datasets[dataset.name] = dataset
         return replace(
             declarations,
@@ -228,6 +234,8 @@ class UpdateRun:
 
     def _set_up(self, graph: Graph) -> None:
         selected = [each for each in graph.tables if self._selection.includes(each.name)]
+        for dataset in selected:  # before a reset removes what another pipeline owns
+            self._registry.check(table_entry(dataset, place=self._place))
         resets = [each for each in selected if self._selection.resets(each.name)]
         if resets:
             self._progress.update(UpdateState.RESETTING)

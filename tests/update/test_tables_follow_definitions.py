@@ -170,6 +170,16 @@ def test_table_defined_under_two_names_is_refused(pipeline_of: PipelineOf) -> No
     assert versions(pipeline) == {}
 
 
+def test_event_logs_name_is_taken(pipeline_of: PipelineOf) -> None:
+    pipeline = pipeline_of(
+        "dlt.table(lambda: spark.range(1), name='main.shop.LOG')\n",
+        event_log=("main", "shop", "log"),
+    )
+    result = pipeline.update()
+    assert isinstance(result.error, GraphError)
+    assert "'main.shop.LOG' is the name the pipeline's event log" in str(result.error)
+
+
 def test_names_of_all_forms_are_one(pipeline_of: PipelineOf) -> None:
     pipeline = pipeline_of("""
     @dlt.table(name="`main`.other.`my orders`")

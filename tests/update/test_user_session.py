@@ -110,7 +110,7 @@ def test_tables_of_other_pipelines_are_read(pipeline_of: PipelineOf) -> None:
     second.update().raise_for_failure()
     assert rows(second, "doubled") == [(0,), (2,)]
     stealing = pipeline_of("dlt.table(lambda: spark.range(9), name='numbers')\n", name="third")
-    result = stealing.update()
+    result = stealing.update(full_refresh=True)
     assert isinstance(result.error, UsageError)
     assert "main.shop.numbers belongs to pipeline" in str(result.error)
     assert rows(first, "numbers") == [(0,), (1,)]
