@@ -244,7 +244,10 @@ class ProbeReads(PipelineReads):
                 hint="give each source a flow of its own with @dlt.append_flow",
             )
         self.request = request
-        return self.probe_files(self.flow, request)
+        streams = list(self.streams)
+        frame = self.probe_files(self.flow, request)
+        self.streams = streams  # the empty stream that stands for the files is ours
+        return frame
 
     def observation(self, name: str) -> Observation | None:
         """Return None: nothing is executed."""
