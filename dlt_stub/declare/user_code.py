@@ -58,7 +58,6 @@ def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.path[:] = path
             for name, module in list(sys.modules.items()):
                 if name not in before and (_is_taken(name) or _is_below(module, root)):
                     _forget_pickling(module)
@@ -71,8 +70,9 @@ def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
                     or _is_below(module, root)
                     or _is_below(found, root)
                 ):
-                    _forget_pickling(sys.modules.get(name))
+                    _forget_pickling(found)
                     sys.modules[name] = module
+            sys.path[:] = path  # last: a folder without __init__.py lies where the path says
 
 
 def load_declarations(
