@@ -18,6 +18,7 @@ from pyspark.sql.types import (
 )
 
 from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.engine.catalog import quote
 from dlt_stub.errors import DefinitionError, NotEmulatedError, nearest
 
 RESERVED = "__dlt_"
@@ -51,7 +52,7 @@ def target_schema(source: StructType, flow: AutoCdcFlow, *, spark: SparkSession)
                 flow, f"leaves key column {key!r} out of its target", "keep every key column"
             )
     empty = spark.createDataFrame([], source)
-    for text in (*(quoted(key) for key in flow.keys), flow.sequence_by):
+    for text in (*(quote(key) for key in flow.keys), flow.sequence_by):
         kind = _type_of(empty, text, "key or sequence_by", flow)
         if not is_orderable(kind):
             kind_name = kind.simpleString()
@@ -152,14 +153,9 @@ def find_name(name: str, known: Iterable[str]) -> str | None:
     return next((k for k in known if k.lower() == name.lower()), None)
 
 
-def quoted(name: str) -> str:
-    """Return a column's name as SQL text, whatever characters it holds."""
-    return "`" + name.replace("`", "``") + "`"
-
-
 def column(name: str, relation: str | None = None) -> Column:
     """Return the column called exactly ``name``, of ``relation`` where one is given."""
-    return F.col(f"{relation}.{quoted(name)}" if relation else quoted(name))
+    return F.col(f"{relation}.{quote(name)}" if relation else quote(name))
 
 
 def is_orderable(kind: DataType) -> bool:

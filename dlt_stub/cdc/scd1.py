@@ -31,8 +31,9 @@ from dlt_stub.cdc.batch import (
     same_keys,
     unpin,
 )
-from dlt_stub.cdc.flow import column, quoted, stored_sequence
+from dlt_stub.cdc.flow import column, stored_sequence
 from dlt_stub.cdc.ordering import IS_DELETE, IS_OUTSIDE, SEQUENCE, latest_changes, order_of
+from dlt_stub.engine.catalog import quote
 from dlt_stub.engine.delta_log import TableState, read_table_state
 from dlt_stub.errors import FlowError
 
@@ -227,7 +228,7 @@ def _merge(
         condition = condition & key_range.covers("t")
     source = changes.where(column(_EXISTS) | ~column(IS_DELETE)).alias("s")
     is_delete = column(IS_DELETE, "s")
-    values: dict[str, str | Column] = {quoted(n): column(n, "s") for n in job.schema.names}
+    values: dict[str, str | Column] = {quote(n): column(n, "s") for n in job.schema.names}
     merge = DeltaTable.forPath(private, job.target).alias("t").merge(source, condition)
     if counts["deleted"]:
         merge = merge.whenMatchedDelete(is_delete)

@@ -31,7 +31,7 @@ from dlt_stub.cdc.batch import (
     same_keys,
     unpin,
 )
-from dlt_stub.cdc.flow import START_AT, column, data_columns, quoted, tracked_columns
+from dlt_stub.cdc.flow import START_AT, column, data_columns, tracked_columns
 from dlt_stub.cdc.history import (
     GAINED,
     IS_ONLY_CLOSED,
@@ -44,6 +44,7 @@ from dlt_stub.cdc.history import (
     points_of,
 )
 from dlt_stub.cdc.ordering import IS_DELETE, SEQUENCE, changes_of
+from dlt_stub.engine.catalog import quote
 from dlt_stub.engine.delta_log import TableState, read_table_state
 from dlt_stub.errors import FlowError
 
@@ -216,7 +217,7 @@ def _write_target(
     if key_range is not None:
         condition = condition & key_range.covers("t")
     op = column(OP, "s")
-    values: dict[str, str | Column] = {quoted(name): column(name, "s") for name in names}
+    values: dict[str, str | Column] = {quote(name): column(name, "s") for name in names}
     merge = DeltaTable.forPath(private, job.target).alias("t").merge(changes.alias("s"), condition)
     if counts["dropped"]:
         merge = merge.whenMatchedDelete(op == "drop")

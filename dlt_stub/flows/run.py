@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -37,6 +37,7 @@ class BatchMetrics:
 
 
 OnBatch = Callable[[BatchMetrics], None]
+R = TypeVar("R", bound=StreamReads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,17 @@ def source_state(flow: AppendFlow | AutoCdcFlow, place: PipelinePlace) -> CloudF
     return CloudFilesState(place.flow(flow.target, flow.name) / "source")
 
 
+def _reads(kind: type[R], flow: ResolvedFlow, context: FlowContext) -> R:
+    return kind(
+        place=context.place,
+        session=context.session,
+        registry=context.registry,
+        datasets=context.datasets,
+        view_flows=context.view_flows,
+        flow=flow.flow,
+    )
+
+
 def _run_files(
     flow: ResolvedFlow,
     request: CloudFilesRequest,
@@ -108,15 +120,8 @@ def _run_files(
             state.commit(batch, {})
             continue
         rows = source.read(context.session, state, batch)
-        reads = BatchReads(
-            place=context.place,
-            session=context.session,
-            registry=context.registry,
-            datasets=context.datasets,
-            view_flows=context.view_flows,
-            flow=flow.flow,
-            batch=rows,
-        )
+        reads = _reads(BatchReads, flow, context)
+        reads.batch = rows
         frame = reads.query()
         if not isinstance(flow.flow, AutoCdcFlow):
             frame = reads.checked(frame, target.name)
@@ -132,14 +137,7 @@ def _run_files(
 def _run_stream(
     flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
 ) -> None:
-    reads = StreamReads(
-        place=context.place,
-        session=context.session,
-        registry=context.registry,
-        datasets=context.datasets,
-        view_flows=context.view_flows,
-        flow=flow.flow,
-    )
+    reads = _reads(StreamReads, flow, context)
     frame = reads.query()
     if not isinstance(flow.flow, AutoCdcFlow):
         frame = reads.checked(frame, target.name)
@@ -212,14 +210,7 @@ def _run_complete(
 ) -> None:
     # Every update computes a materialized view anew and commits it, changed inputs or not: that the
     # query is deterministic, and reads nothing but its inputs, cannot be known from its plan.
-    reads = BatchReads(
-        place=context.place,
-        session=context.session,
-        registry=context.registry,
-        datasets=context.datasets,
-        view_flows=context.view_flows,
-        flow=flow.flow,
-    )
+    reads = _reads(BatchReads, flow, context)
     frame = reads.checked(reads.query(), target.name)
     layout = new_layout(target, place=context.place, spark=context.session)
     sink = CompleteSink(
