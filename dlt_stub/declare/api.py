@@ -16,12 +16,13 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql.types import StructType
 
-from dlt_stub.declare.columns import as_names, as_sql
+from dlt_stub.declare import changes
+from dlt_stub.declare.arguments import plain, refuse
+from dlt_stub.declare.columns import as_sql
 from dlt_stub.declare.reads import current_reads
 from dlt_stub.declare.records import (
     Action,
     AppendFlow,
-    AutoCdcFlow,
     Dataset,
     DatasetKind,
     Expectation,
@@ -35,7 +36,6 @@ _PENDING = "__dlt_expectations"
 _DATASET = "__dlt_dataset"
 Rules = Mapping[str, str | Column]
 Schema = StructType | str
-Columns = list[str] | list[Column]
 Decorator = Callable[[Query], Query]
 
 
@@ -54,12 +54,12 @@ def table(
 ) -> Any:  # a decorator, or the decorated function when called with one
     """Declare a table: streaming if its query streams, else a materialized view."""
     origin = user_origin()
-    _refuse("table", origin, spark_conf=spark_conf, row_filter=row_filter, path=path)
-    _refuse("table", origin, temporary=temporary or None)
+    refuse("table", origin, spark_conf=spark_conf, row_filter=row_filter, path=path)
+    refuse("table", origin, temporary=temporary or None)
 
     def declare(query: Query) -> Query:
         dataset = Dataset(
-            name=_plain(name) if name else _name_of(query, origin),
+            name=plain(name) if name else _name_of(query, origin),
             kind=DatasetKind.TABLE,
             origin=origin,
             comment=comment,
@@ -81,11 +81,11 @@ def view(
 ) -> Any:  # a decorator, or the decorated function when called with one
     """Declare a temporary view, seen inside the pipeline only."""
     origin = user_origin()
-    _refuse("view", origin, spark_conf=spark_conf)
+    refuse("view", origin, spark_conf=spark_conf)
 
     def declare(query: Query) -> Query:
         dataset = Dataset(
-            name=_plain(name) if name else _name_of(query, origin),
+            name=plain(name) if name else _name_of(query, origin),
             kind=DatasetKind.VIEW,
             origin=origin,
             comment=comment,
@@ -111,20 +111,18 @@ def create_streaming_table(
 ) -> None:
     """Declare an empty streaming table for flows to write into."""
     origin = user_origin()
-    _refuse("create_streaming_table", origin, spark_conf=spark_conf, row_filter=row_filter)
-    _refuse("create_streaming_table", origin, path=path)
+    refuse("create_streaming_table", origin, spark_conf=spark_conf, row_filter=row_filter)
+    refuse("create_streaming_table", origin, path=path)
     expectations: tuple[Expectation, ...] = ()
     for rules, action in (
         (expect_all, Action.WARN),
         (expect_all_or_drop, Action.DROP),
         (expect_all_or_fail, Action.FAIL),
     ):
-        expectations = joined(
-            expectations, _expectations(rules or {}, action, origin), _plain(name)
-        )
+        expectations = joined(expectations, _expectations(rules or {}, action, origin), plain(name))
     active_registry("create_streaming_table").add_dataset(
         Dataset(
-            name=_plain(name),
+            name=plain(name),
             kind=DatasetKind.STREAMING_TABLE,
             origin=origin,
             comment=comment,
@@ -146,7 +144,7 @@ def append_flow(
 ) -> Callable[[Query], None]:
     """Declare a flow that appends its rows to ``target``."""
     origin = user_origin()
-    _refuse("append_flow", origin, spark_conf=spark_conf, once=once or None)
+    refuse("append_flow", origin, spark_conf=spark_conf, once=once or None)
     if target is None:
         raise DefinitionError("append_flow needs a target", origin=origin, hint='target="name"')
 
@@ -161,7 +159,7 @@ def append_flow(
         active_registry("append_flow").add_flow(
             AppendFlow(
                 name=name or _name_of(query, origin),
-                target=_plain(target),
+                target=plain(target),
                 query=query,
                 origin=origin,
                 once=once,
@@ -169,91 +167,6 @@ def append_flow(
         )
 
     return declare
-
-
-def apply_changes(
-    target: str,
-    source: str,
-    keys: Columns,
-    sequence_by: str | Column,
-    where: str | Column | None = None,
-    ignore_null_updates: bool | None = None,
-    apply_as_deletes: str | Column | None = None,
-    apply_as_truncates: str | Column | None = None,
-    column_list: Columns | None = None,
-    except_column_list: Columns | None = None,
-    stored_as_scd_type: str | int = "1",
-    track_history_column_list: Columns | None = None,
-    track_history_except_column_list: Columns | None = None,
-    flow_name: str | None = None,
-    once: bool = False,
-    ignore_null_updates_column_list: Columns | None = None,
-    ignore_null_updates_except_column_list: Columns | None = None,
-    columns_to_update: str | Column | None = None,
-) -> None:
-    """Declare a flow that keeps each key of ``source`` in ``target``.
-
-    SCD type 1 keeps its latest state, SCD type 2 every version with its ``__START_AT`` and
-    ``__END_AT``.
-    """
-    origin = user_origin()
-    word = "apply_changes"
-    _refuse(word, origin, ignore_null_updates=ignore_null_updates or None, once=once or None)
-    _refuse(
-        word,
-        origin,
-        apply_as_truncates=apply_as_truncates,
-        ignore_null_updates_column_list=ignore_null_updates_column_list,
-        ignore_null_updates_except_column_list=ignore_null_updates_except_column_list,
-        columns_to_update=columns_to_update,
-    )
-    if str(stored_as_scd_type) not in ("1", "2"):
-        raise DefinitionError(
-            f"stored_as_scd_type is {stored_as_scd_type!r}; allowed: 1, 2", origin=origin
-        )
-    if column_list is not None and except_column_list is not None:
-        raise DefinitionError(
-            "column_list and except_column_list exclude each other", origin=origin
-        )
-
-    def names(values: Columns | None, argument: str) -> tuple[str, ...] | None:
-        return None if values is None else as_names(values, word=argument, origin=origin)
-
-    active_registry(word).add_flow(
-        AutoCdcFlow(
-            name=flow_name or _plain(target),
-            target=_plain(target),
-            source=_plain(source),
-            keys=as_names(keys, word="keys", origin=origin),
-            sequence_by=as_sql(sequence_by),
-            origin=origin,
-            where=None if where is None else as_sql(where),
-            apply_as_deletes=None if apply_as_deletes is None else as_sql(apply_as_deletes),
-            column_list=names(column_list, "column_list"),
-            except_column_list=names(except_column_list, "except_column_list"),
-            scd_type=int(stored_as_scd_type),
-            track_history_column_list=names(track_history_column_list, "track_history_column_list"),
-            track_history_except_column_list=names(
-                track_history_except_column_list, "track_history_except_column_list"
-            ),
-        )
-    )
-
-
-def apply_changes_from_snapshot(
-    target: str,
-    source: str | None = None,
-    keys: Columns | None = None,
-    stored_as_scd_type: str | int | None = None,
-    snapshot_and_version: Callable[..., Any] | None = None,
-    track_history_column_list: Columns | None = None,
-    track_history_except_column_list: Columns | None = None,
-) -> None:
-    """Refuse: snapshots are not compared yet."""
-    raise NotEmulatedError(
-        "apply_changes_from_snapshot is not run locally yet: snapshots are not compared",
-        origin=user_origin(),
-    )
 
 
 def on_event_hook(
@@ -271,7 +184,7 @@ def read(name: str) -> DataFrame:
 
     Shape: the dataset's columns and grain, batch.
     """
-    return current_reads().table(_plain(name), streaming=False, options={})
+    return current_reads().table(plain(name), streaming=False, options={})
 
 
 def read_stream(name: str) -> DataFrame:
@@ -279,7 +192,7 @@ def read_stream(name: str) -> DataFrame:
 
     Shape: the dataset's columns and grain, streaming.
     """
-    return current_reads().table(_plain(name), streaming=True, options={})
+    return current_reads().table(plain(name), streaming=True, options={})
 
 
 def expect(name: str, inv: str | Column) -> Decorator:
@@ -442,20 +355,7 @@ def _name_of(query: Query, origin: Origin) -> str:
     return str(name)
 
 
-def _plain(name: str) -> str:
-    """Return ``name`` without the virtual schema LIVE, which means this pipeline's own."""
-    return name[5:] if name[:5].upper() == "LIVE." else name
-
-
-def _refuse(word: str, origin: Origin, **arguments: object) -> None:
-    given = [name for name, value in arguments.items() if value is not None and value != {}]
-    if given:
-        raise NotEmulatedError(
-            f"dlt.{word}({given[0]}=...) is not run locally yet: ignoring it could change results",
-            origin=origin,
-        )
-
-
 def exported(names: Iterable[str] = EXPORTED) -> dict[str, Any]:
     """Return the functions ``import dlt`` offers, by name."""
-    return {name: globals()[name] for name in names}
+    members = {**vars(changes), **globals()}
+    return {name: members[name] for name in names}
