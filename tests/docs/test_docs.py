@@ -11,6 +11,7 @@ from dlt_stub import errors
 from dlt_stub.cli.main import app
 
 ROOT = Path(__file__).parents[2]
+DIFFERENCES = (ROOT / "docs/differences.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -59,3 +60,17 @@ def test_every_bundle_variable_is_explained() -> None:
     for name in ("order_key", "sequence_column", "schema_hints", "landing_location"):
         assert f"  {name}:" in bundle
         assert name in README
+
+
+def test_every_difference_names_its_test() -> None:
+    rows = re.findall(r"^\|.*\|$", DIFFERENCES, re.MULTILINE)
+    rows = [row for row in rows if not row.startswith(("| what |", "| --- |"))]
+    assert len(rows) > 5
+    for row in rows:
+        pinned = re.findall(r"`(tests/\S+?)`", row)
+        assert pinned, f"no test pins: {row}"
+        for test in pinned:
+            file, _, name = test.partition("::")
+            text = (ROOT / file).read_text(encoding="utf-8")
+            is_case = (ROOT / file).name == "case.yml"
+            assert is_case or f"def {name}(" in text, f"{test} is not there"
