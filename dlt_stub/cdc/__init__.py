@@ -6,8 +6,8 @@
 ``apply.py``      the door: one micro-batch into a target, by the type its flow declares
 ``batch.py``      what both types share: the batch's record, key range, pins and transaction
 ``history.py``    from changes to versions with a start and an end
-``scd1.py``       one micro-batch into an SCD type 1 target
-``scd2.py``       one micro-batch into an SCD type 2 target
+``replay.py``     one micro-batch by all changes of its keys: type 2, truncates, ignored NULLs
+``scd1.py``       one micro-batch by the greatest change of its keys: type 1 without those
 """
 
 from dlt_stub.cdc.apply import apply_changes_batch

@@ -6,10 +6,10 @@ from collections import defaultdict
 from pyspark.sql import DataFrame
 
 from dlt_stub.cdc.batch import Batch, CdcMetrics
-from dlt_stub.cdc.flow import START_AT
+from dlt_stub.cdc.flow import START_AT, is_replayed
 from dlt_stub.cdc.ordering import key_names
+from dlt_stub.cdc.replay import apply_by_replay
 from dlt_stub.cdc.scd1 import apply_scd1
-from dlt_stub.cdc.scd2 import apply_scd2
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.engine.delta_log import read_table_state
 from dlt_stub.errors import FlowError
@@ -70,7 +70,7 @@ def apply_changes_batch(
             version=version,
         )
         _check_type(job)
-        return (apply_scd1 if flow.scd_type == 1 else apply_scd2)(batch, job, state)
+        return (apply_by_replay if is_replayed(flow) else apply_scd1)(batch, job, state)
 
 
 def _check_type(job: Batch) -> None:

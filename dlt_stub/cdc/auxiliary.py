@@ -1,12 +1,13 @@
 """The hidden table beside a target: what the target does not hold.
 
-For SCD type 1 that is tombstones, and last sequences where no column has them; for type 2 it is
-every change, for a late one may split an interval that hides several.
+For a flow that looks at the greatest change of a key alone (type 1) that is tombstones, and last
+sequences where no column has them. For one that replays changes it is every change that held when
+it came: a late one may split an interval that hides several.
 
 It is a log: rows are appended, each with the batch that wrote it, and the greatest row of a key
-(type 2: of a key and sequence) is what holds. So a redo of a batch can see the state before that
-batch, which is what makes a crash between this table and the target harmless; and a batch costs an
-append, not a second MERGE.
+(and sequence, where changes are replayed) is what holds. So a redo of a batch can see the state
+before that batch, which is what makes a crash between this table and the target harmless; and a
+batch costs an append, not a second MERGE.
 """
 
 from delta.tables import DeltaTable
@@ -14,16 +15,18 @@ from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
-from dlt_stub.cdc.flow import column
-from dlt_stub.cdc.ordering import IS_DELETE, SEQUENCE, fitted
+from dlt_stub.cdc.flow import RESERVED, column
+from dlt_stub.cdc.ordering import IS_DELETE, IS_TRUNCATE, SEQUENCE, fitted
 from dlt_stub.engine.delta_log import TableState
 
 KEY = "__dlt_key_"
 ENTRY = "__dlt_entry"
 _APP_ID = "__dlt_app_id"  # NULL once the row stands for several batches
 _VERSION = "__dlt_version"
+IS_BY_HAND = "__dlt_is_by_hand"  # a row somebody put into the target: before every change
 _IS_KEY = "dlt_stub.isKey"
 _IS_TRACKED = "dlt_stub.isTracked"
+_IS_FILLED = "dlt_stub.isFilled"
 MAX_FILES = 48
 
 
@@ -73,18 +76,22 @@ def _write(writer: DataFrameWriter, path: str, *, app_id: str, version: int, is_
 def read_changes(
     spark: SparkSession, path: str, data: StructType, *, kind: DataType, app_id: str, version: int
 ) -> DataFrame:
-    """Return every change the table of an SCD type 2 target remembers, but for the batch itself.
+    """Return every change the table in ``path`` remembers, but for the batch itself.
 
     Shape:
-        the columns ``data``, ``__dlt_sequence`` in type ``kind`` and ``__dlt_is_delete``; one row
-        per change; batch.
+        the columns ``data``, ``__dlt_sequence`` in type ``kind``, ``__dlt_is_delete``,
+        ``__dlt_is_truncate`` and ``__dlt_is_by_hand`` BOOLEAN; one row per change; batch.
     """
     rows = spark.read.format("delta").load(path)
     is_own = _is_of(app_id) & (column(_VERSION) == version)
     have = {f.name.lower(): f for f in rows.schema.fields}
     values = [fitted(have.get(f.name.lower()), f) for f in data.fields]
     return rows.where(~is_own).select(
-        *values, column(SEQUENCE).cast(kind).alias(SEQUENCE), IS_DELETE
+        *values,
+        column(SEQUENCE).cast(kind).alias(SEQUENCE),
+        IS_DELETE,
+        IS_TRUNCATE,
+        IS_BY_HAND,
     )
 
 
@@ -94,6 +101,7 @@ def append_changes(
     *,
     keys: list[str],
     tracked: list[str],
+    filled: list[str],
     app_id: str,
     version: int,
     is_redo: bool,
@@ -101,20 +109,23 @@ def append_changes(
     """Write ``changes`` as those of batch ``version``, and with them what they mean.
 
     A redo replaces what the batch wrote before, whatever that was. Each column carries whether it
-    is a key and whether it is tracked: another meaning would not fit the history made so far.
+    is a key, tracked, and filled: another meaning would not fit the rows made so far.
 
     Shape:
-        ``changes`` has the target's data columns, ``__dlt_sequence`` and ``__dlt_is_delete``.
+        ``changes`` is as ``read_changes`` gives it back.
     """
+    marks = {_IS_KEY: keys, _IS_TRACKED: tracked, _IS_FILLED: filled}
     values = [
-        column(name).alias(name, metadata={_IS_KEY: name in keys, _IS_TRACKED: name in tracked})
+        column(name).alias(name, metadata={mark: name in of for mark, of in marks.items()})
         for name in changes.columns
-        if name not in (SEQUENCE, IS_DELETE)
+        if not name.startswith(RESERVED)
     ]
     rows = changes.select(
         *values,
         SEQUENCE,
         IS_DELETE,
+        IS_TRUNCATE,
+        IS_BY_HAND,
         F.lit(app_id).alias(_APP_ID),
         F.lit(version).cast("bigint").alias(_VERSION),
     )
@@ -122,16 +133,17 @@ def append_changes(
     _write(writer, path, app_id=app_id, version=version, is_redo=is_redo)
 
 
-def remembered_meaning(state: TableState) -> tuple[set[str], dict[str, bool]] | None:
-    """Return the keys and, of every other column, whether it is tracked; None if of another type.
+def remembered_meaning(state: TableState) -> tuple[set[str], dict[str, tuple[bool, bool]]] | None:
+    """Return the keys and, of every other column, whether it is tracked and whether it is filled.
 
-    This is what the changes in an SCD type 2 target's table were written with.
+    This is what the changes in the table were written with; None if it holds no changes.
     """
     marks = {f.name: f.metadata for f in state.schema.fields if _IS_KEY in f.metadata}
     if not marks:
         return None
     keys = {name for name, mark in marks.items() if mark[_IS_KEY]}
-    return keys, {name: bool(m[_IS_TRACKED]) for name, m in marks.items() if name not in keys}
+    others = {name: mark for name, mark in marks.items() if name not in keys}
+    return keys, {n: (bool(m[_IS_TRACKED]), bool(m[_IS_FILLED])) for n, m in others.items()}
 
 
 def compact_changes(spark: SparkSession, path: str) -> None:

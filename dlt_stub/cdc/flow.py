@@ -19,7 +19,7 @@ from pyspark.sql.types import (
 
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.engine.catalog import quote
-from dlt_stub.errors import DefinitionError, NotEmulatedError, nearest
+from dlt_stub.errors import DefinitionError, nearest
 
 RESERVED = "__dlt_"
 START_AT = "__START_AT"
@@ -38,10 +38,10 @@ def target_schema(source: StructType, flow: AutoCdcFlow, *, spark: SparkSession)
     ``column_list`` is not stated there: assumed to be the source's.
 
     Raises:
-        DefinitionError: keys, lists or expressions do not fit the source.
-        NotEmulatedError: the flow asks for what is not run here.
+        DefinitionError: keys, lists or expressions do not fit the source or the SCD type.
     """
-    _refuse_unsupported(flow)
+    if flow.scd_type == 2 and flow.apply_as_truncates is not None:
+        raise _wrong(flow, "has apply_as_truncates, which belongs to SCD type 1")
     fields = selected_fields(source, flow)
     if not flow.keys:
         raise _wrong(flow, "has no key: at least one key column must be given")
@@ -57,13 +57,18 @@ def target_schema(source: StructType, flow: AutoCdcFlow, *, spark: SparkSession)
         if not is_orderable(kind):
             kind_name = kind.simpleString()
             raise _wrong(flow, f"orders by {text} of type {kind_name}, which has no order")
-    for condition, role in ((flow.apply_as_deletes, "apply_as_deletes"), (flow.where, "where")):
+    for condition, role in (
+        (flow.apply_as_deletes, "apply_as_deletes"),
+        (flow.apply_as_truncates, "apply_as_truncates"),
+        (flow.where, "where"),
+    ):
         if condition is None:
             continue
         if not isinstance(_type_of(empty, condition, role, flow), BooleanType):
             raise _wrong(flow, f"{role} {condition} is not a boolean expression")
     shown = [StructField(f.name, f.dataType, True, f.metadata) for f in fields]
     tracked_columns(StructType(shown), flow)
+    filled_columns(StructType(shown), flow)
     if flow.scd_type == 2:
         kind = nullable(_type_of(empty, flow.sequence_by, "sequence_by", flow))
         shown += [StructField(name, kind) for name in (START_AT, END_AT)]
@@ -131,6 +136,38 @@ def tracked_columns(data: StructType, flow: AutoCdcFlow) -> StructType:
     return StructType([f for f in data.fields if (f.name in named) is (left_out is None)])
 
 
+def filled_columns(data: StructType, flow: AutoCdcFlow) -> StructType:
+    """Return the columns of ``data`` whose NULL in an update leaves the value as it is.
+
+    Source: docs.databricks.com AUTO CDC reference (IGNORE NULL UPDATES, nested columns included),
+    and Apache Spark's pull request 58784 (the three arguments exclude each other), read
+    2026-11-24.
+
+    Raises:
+        DefinitionError: more than one of the arguments is given, or one names an unknown column.
+    """
+    arguments = {
+        "ignore_null_updates": () if flow.ignore_null_updates else None,
+        "ignore_null_updates_column_list": flow.ignore_null_updates_column_list,
+        "ignore_null_updates_except_column_list": flow.ignore_null_updates_except_column_list,
+    }
+    given = {role: names for role, names in arguments.items() if names is not None}
+    if len(given) > 1:
+        raise _wrong(flow, f"has {' and '.join(given)}", "give one of them at most")
+    for role, names in given.items():
+        named = {_find(n, data.names, flow, role) for n in names}
+        is_chosen = role == "ignore_null_updates_column_list"
+        return StructType([f for f in data.fields if (f.name in named) is is_chosen])
+    return StructType([])
+
+
+def is_replayed(flow: AutoCdcFlow) -> bool:
+    """Return whether a target is made from all changes of its keys, not the greatest alone."""
+    lists = (flow.ignore_null_updates_column_list, flow.ignore_null_updates_except_column_list)
+    is_ignoring = flow.ignore_null_updates or any(names is not None for names in lists)
+    return flow.scd_type == 2 or is_ignoring or flow.apply_as_truncates is not None
+
+
 def stored_sequence(flow: AutoCdcFlow, target: StructType) -> str | None:
     """Return the target's column that is the sequence itself, or None if it holds no such column.
 
@@ -174,22 +211,6 @@ def nullable(kind: DataType) -> DataType:
     if isinstance(kind, ArrayType):
         return ArrayType(nullable(kind.elementType))
     return kind
-
-
-def _refuse_unsupported(flow: AutoCdcFlow) -> None:
-    if flow.scd_type == 2 and flow.apply_as_truncates is not None:
-        raise _wrong(flow, "has apply_as_truncates, which belongs to SCD type 1")
-    refused = {
-        "apply_as_truncates": flow.apply_as_truncates is not None,
-        "ignore_null_updates": flow.ignore_null_updates,
-    }
-    for what, is_asked in refused.items():
-        if is_asked:
-            raise NotEmulatedError(
-                f"flow {flow.name!r} into {flow.target!r} uses {what}, which is not run here yet",
-                origin=flow.origin,
-                hint="SCD types 1 and 2 with deletes, sequences and column lists are run here",
-            )
 
 
 def _type_of(empty: DataFrame, text: str, role: str, flow: AutoCdcFlow) -> DataType:

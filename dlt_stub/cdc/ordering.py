@@ -35,6 +35,7 @@ from dlt_stub.errors import FlowError
 
 SEQUENCE = "__dlt_sequence"
 IS_DELETE = "__dlt_is_delete"
+IS_TRUNCATE = "__dlt_is_truncate"
 IS_OUTSIDE = "__dlt_is_outside"  # breaks the flow's ``where``
 _LATEST = "__dlt_latest"
 _JSON = {  # the defaults drop NULLs and microseconds, and two rows would look equal
@@ -140,8 +141,8 @@ def changes_of(
     """Return each change of the batch in the target's columns and types, the sequence in ``kind``.
 
     Shape:
-        the target's columns, ``__dlt_sequence``, ``__dlt_is_delete`` and ``__dlt_is_outside``; one
-        row per change.
+        the target's columns, ``__dlt_sequence``, ``__dlt_is_delete``, ``__dlt_is_truncate`` and
+        ``__dlt_is_outside``; one row per change.
 
     Raises:
         FlowError: the batch has a column for the target which the target lacks.
@@ -155,12 +156,18 @@ def changes_of(
         )
     fields = [fitted(selected.get(f.name.lower()), f) for f in target.fields]
     sequence = F.expr(flow.sequence_by).cast(kind).alias(SEQUENCE)
-    deletes = flow.apply_as_deletes
-    is_delete = F.coalesce(F.expr(deletes), F.lit(False)) if deletes else F.lit(False)
-    is_inside = F.coalesce(F.expr(flow.where), F.lit(False)) if flow.where else F.lit(True)
+    is_inside = _is_met(flow.where) if flow.where else F.lit(True)
     return batch.select(
-        *fields, sequence, is_delete.alias(IS_DELETE), (~is_inside).alias(IS_OUTSIDE)
+        *fields,
+        sequence,
+        _is_met(flow.apply_as_deletes).alias(IS_DELETE),
+        _is_met(flow.apply_as_truncates).alias(IS_TRUNCATE),
+        (~is_inside).alias(IS_OUTSIDE),
     )
+
+
+def _is_met(condition: str | None) -> Column:
+    return F.coalesce(F.expr(condition), F.lit(False)) if condition else F.lit(False)
 
 
 def fitted(have: StructField | None, want: StructField) -> Column:

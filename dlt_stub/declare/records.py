@@ -85,7 +85,7 @@ class AutoCdcFlow:
     sequence_by: str
     origin: Origin
     where: str | None = None
-    ignore_null_updates: bool = False
+    ignore_null_updates: bool = False  # of every column; the lists below say of which
     apply_as_deletes: str | None = None
     apply_as_truncates: str | None = None
     column_list: tuple[str, ...] | None = None
@@ -93,6 +93,8 @@ class AutoCdcFlow:
     scd_type: int = 1
     track_history_column_list: tuple[str, ...] | None = None
     track_history_except_column_list: tuple[str, ...] | None = None
+    ignore_null_updates_column_list: tuple[str, ...] | None = None
+    ignore_null_updates_except_column_list: tuple[str, ...] | None = None
 
 
 Flow = AppendFlow | AutoCdcFlow

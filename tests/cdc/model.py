@@ -28,19 +28,32 @@ def final_rows(changes: Iterable[Change]) -> set[tuple[int | None, str | None, f
 
 
 def versions(
-    changes: Iterable[Change], tracked: tuple[str, ...] = ("status", "amount")
+    changes: Iterable[Change],
+    tracked: tuple[str, ...] = ("status", "amount"),
+    filled: tuple[str, ...] = (),
 ) -> set[tuple[object, ...]]:
-    """Return (key, status, amount, start, end) of every version that any key ever had."""
+    """Return (key, status, amount, start, end) of every version that any key ever had.
+
+    A NULL in a column of ``filled`` says nothing; a TRUNCATE undoes all that is of a lesser
+    sequence.
+    """
+    dealt = list(changes)
+    floor = max((_null_first(c.seq) for c in dealt if c.op == "TRUNCATE"), default=(False, 0))
     by_place: dict[tuple[int | None, int | None], Change] = {}
-    for change in changes:
-        place = (change.key, change.seq)
-        by_place[place] = max(by_place.get(place, change), change, key=_rank)
+    for change in dealt:
+        if change.op != "TRUNCATE" and _null_first(change.seq) >= floor:
+            place = (change.key, change.seq)
+            by_place[place] = max(by_place.get(place, change), change, key=_rank)
     rows: set[tuple[object, ...]] = set()
     for key in {key for key, _ in by_place}:
         line = sorted((c for c in by_place.values() if c.key == key), key=_rank)
         start: int | None = None
         last: Change | None = None  # of the version that is open
-        for change in line:
+        for given in line:
+            change = given
+            if last is not None:
+                kept = {n: getattr(last, n) for n in filled if getattr(given, n) is None}
+                change = given._replace(**kept)
             is_next = last is not None and change.op != "DELETE"
             if is_next and all(getattr(change, n) == getattr(last, n) for n in tracked):
                 last = change
@@ -53,7 +66,9 @@ def versions(
     return rows
 
 
-def random_changes(seed: int, count: int) -> list[Change]:
+def random_changes(
+    seed: int, count: int, ops: tuple[str, ...] = ("UPSERT", "UPSERT", "UPSERT", "DELETE")
+) -> list[Change]:
     """Return changes of a few keys with many ties, deletes and NULLs."""
     dice = random.Random(seed)
     return [
@@ -62,7 +77,7 @@ def random_changes(seed: int, count: int) -> list[Change]:
             status=dice.choice([None, "ACTIVE", "SHIPPED", "a,b", ""]),
             amount=dice.choice([None, 1.5, -2.0, 10.0]),
             seq=dice.choice([None, *range(1, 9)]),
-            op=dice.choice(["UPSERT", "UPSERT", "UPSERT", "DELETE"]),
+            op=dice.choice(ops),
         )
         for _ in range(count)
     ]

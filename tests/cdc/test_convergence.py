@@ -47,3 +47,50 @@ def test_any_batching_gives_the_same_history(
     for batch in cut_into_batches(changes, seed):
         feed.apply(*batch)
     assert feed.rows() == versions(changes, tracked), f"seed {seed}"
+
+
+@pytest.mark.parametrize(
+    ("seed", "filled", "arguments"),
+    [
+        (21, ("status", "amount"), {"ignore_null_updates": True}),
+        (22, ("amount",), {"ignore_null_updates_column_list": ("amount",)}),
+        (23, (), {"apply_as_truncates": "op = 'TRUNCATE'"}),
+        (
+            24,
+            ("status",),
+            {
+                "apply_as_truncates": "op = 'TRUNCATE'",
+                "ignore_null_updates_except_column_list": ("amount", "key"),
+            },
+        ),
+    ],
+)
+def test_any_batching_gives_the_same_replay(
+    orders: MakeOrders, seed: int, filled: tuple[str, ...], arguments: dict[str, Any]
+) -> None:
+    ops = ("UPSERT",) * 8 + ("DELETE",) + ("TRUNCATE",) * ("apply_as_truncates" in arguments)
+    changes = random_changes(seed, COUNT, ops)
+    feed = orders(
+        SCHEMA,
+        apply_as_deletes="op = 'DELETE'",
+        column_list=("key", "status", "amount"),
+        **arguments,
+    )
+    for batch in cut_into_batches(changes, seed):
+        feed.apply(*batch)
+    last = {row[:3] for row in versions(changes, (), filled) if row[4] is None}
+    assert feed.rows() == last, f"seed {seed}"
+
+
+def test_any_batching_gives_the_same_sparse_history(orders: MakeOrders) -> None:
+    changes = random_changes(31, COUNT)
+    feed = orders(
+        SCHEMA,
+        scd_type=2,
+        apply_as_deletes="op = 'DELETE'",
+        column_list=("key", "status", "amount"),
+        ignore_null_updates=True,
+    )
+    for batch in cut_into_batches(changes, 31):
+        feed.apply(*batch)
+    assert feed.rows() == versions(changes, filled=("status", "amount"))

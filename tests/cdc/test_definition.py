@@ -9,7 +9,7 @@ from pyspark.sql.types import StructType
 from dlt_stub import cdc
 from dlt_stub.cdc import target_schema
 from dlt_stub.declare.records import AutoCdcFlow
-from dlt_stub.errors import DefinitionError, NotEmulatedError, Origin
+from dlt_stub.errors import DefinitionError, Origin
 
 SOURCE = "order_id int not null, status string, seq int, op string, tags map<string,int>"
 BASE: dict[str, Any] = {
@@ -57,6 +57,15 @@ def test_target_shows_the_selected_columns(
         ({"except_column_list": ("stat",)}, r"'stat' in except_column_list.*\n.*'status'"),
         ({"column_list": ("op",), "except_column_list": ("op",)}, "both column_list and"),
         ({"track_history_column_list": ("op",)}, "which belongs to SCD type 2"),
+        ({"apply_as_truncates": "op"}, "apply_as_truncates op is not a boolean"),
+        (
+            {"ignore_null_updates": True, "ignore_null_updates_column_list": ("op",)},
+            "has ignore_null_updates and ignore_null_updates_column_list",
+        ),
+        (
+            {"ignore_null_updates_except_column_list": ("opp",)},
+            r"'opp' in ignore_null_updates_except_column_list.*\n.*'op'",
+        ),
         ({"scd_type": 2, "apply_as_truncates": "true"}, "which belongs to SCD type 1"),
         (
             {"scd_type": 2, "track_history_except_column_list": ("statu",)},
@@ -92,20 +101,6 @@ def test_source_may_not_bring_history_columns(spark: SparkSession) -> None:
     flow = AutoCdcFlow(**{**BASE, "scd_type": 2})
     with pytest.raises(DefinitionError, match="'__start_at', which SCD type 2 adds itself"):
         target_schema(source, flow, spark=spark)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "what"),
-    [
-        ({"apply_as_truncates": "op = 'TRUNCATE'"}, "apply_as_truncates"),
-        ({"ignore_null_updates": True}, "ignore_null_updates"),
-    ],
-)
-def test_what_is_not_run_is_refused(
-    spark: SparkSession, arguments: dict[str, Any], what: str
-) -> None:
-    with pytest.raises(NotEmulatedError, match=what):
-        _schema_of(spark, arguments)
 
 
 def test_public_names_of_the_room() -> None:

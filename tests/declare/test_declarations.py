@@ -104,6 +104,20 @@ def test_history_and_its_columns_are_recorded(declare: Declare) -> None:
     assert other.track_history_except_column_list == ("b",)
 
 
+def test_truncates_and_null_updates_are_recorded(declare: Declare) -> None:
+    found = declare("""
+    dlt.apply_changes("t", "s", ["a"], "n", apply_as_truncates=F.expr("op = 'T'"),
+        ignore_null_updates=True)
+    dlt.apply_changes("u", "s", ["a"], "n", ignore_null_updates_column_list=["b"])
+    dlt.apply_changes("v", "s", ["a"], "n", ignore_null_updates_except_column_list=["c"])
+    """)
+    one, two, three = (flow for flow in found.flows if isinstance(flow, AutoCdcFlow))
+    assert (one.ignore_null_updates, two.ignore_null_updates) == (True, False)
+    assert one.apply_as_truncates is not None
+    assert two.ignore_null_updates_column_list == ("b",)
+    assert three.ignore_null_updates_except_column_list == ("c",)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -150,8 +164,8 @@ def test_wrong_declaration_names_its_line(declare: Declare, source: str, said: s
         "dlt.view(spark_conf={'a': 'b'})(print)",
         "dlt.create_streaming_table('t', path='/x')",
         "dlt.append_flow(target='t', once=True)",
-        "dlt.apply_changes('t', 's', ['a'], 'n', ignore_null_updates=True)",
-        "dlt.apply_changes('t', 's', ['a'], 'n', apply_as_truncates='a')",
+        "dlt.apply_changes('t', 's', ['a'], 'n', once=True)",
+        "dlt.apply_changes('t', 's', ['a'], 'n', columns_to_update='a')",
         "dlt.apply_changes_from_snapshot('t')",
         "dlt.on_event_hook(print)",
         "dlt.create_sink('s', 'kafka')",
@@ -163,7 +177,7 @@ def test_wrong_declaration_names_its_line(declare: Declare, source: str, said: s
     ],
 )
 def test_what_is_not_honoured_is_refused(declare: Declare, call: str) -> None:
-    with pytest.raises(NotEmulatedError, match="is not run locally yet") as caught:
+    with pytest.raises(NotEmulatedError, match="is not run locally") as caught:
         declare(call)
     assert caught.value.origin is not None
     assert caught.value.origin.path == "main.py"

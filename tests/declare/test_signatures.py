@@ -21,9 +21,12 @@ print(json.dumps({name: text(getattr(dlt, name)) for name in json.loads(sys.argv
 
 
 def text_of(function: Callable[..., Any]) -> str:
+    """Return the parameters in order; keyword-only are those the package does not know."""
     parameters = inspect.signature(function).parameters.values()
     return " ".join(
-        p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters
+        p.name if p.default is p.empty else f"{p.name}={p.default!r}"
+        for p in parameters
+        if p.kind is not p.KEYWORD_ONLY
     )
 
 
