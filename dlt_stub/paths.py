@@ -3,6 +3,7 @@
 ``.dlt_stub/``
     ``format``                               the layout's version
     ``volumes/<catalog>/<schema>/<volume>/`` what Databricks calls ``/Volumes/...``
+    ``dbfs/``                                what Databricks calls ``dbfs:/...``; made by the user
     ``tables/<catalog>/<schema>/<table>/``   Delta tables; auxiliary tables begin with ``__dlt_``
     ``registry/<catalog>/<schema>/*.json``   what each table is, one file a table
     ``pipelines/<id>/``                      event log, lock and one folder for each flow
@@ -21,7 +22,7 @@ from urllib.parse import unquote
 from dlt_stub.errors import UsageError
 
 VOLUMES = "/Volumes/"
-_SCHEMES = ("dbfs:",)
+DBFS = "dbfs:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class WorkspacePaths:
         """The folder that stands for ``/Volumes``."""
         return self.root / "volumes"
 
+    @property
+    def dbfs(self) -> Path:
+        """The folder that stands for the root of ``dbfs:/``."""
+        return self.root / "dbfs"
+
     def table(self, catalog: str, schema: str, name: str) -> Path:
         """Return the folder of one Delta table."""
         return self.root / "tables" / segment(catalog) / segment(schema) / segment(name)
@@ -64,22 +70,30 @@ class WorkspacePaths:
     def to_local(self, path: str) -> str:
         """Return where ``path`` lies on this machine.
 
-        ``/Volumes/a/b/c/x`` and ``dbfs:/Volumes/a/b/c/x`` become a path below ``volumes``; anything
-        else is returned as it is. A trailing slash is kept.
+        ``/Volumes/a/b/c/x`` and ``dbfs:/Volumes/a/b/c/x`` become a path below ``volumes``, any
+        other ``dbfs:/x`` one below ``dbfs``. So does ``/x/y`` once the folder ``dbfs/x`` is there:
+        Databricks takes a path without a scheme for one of DBFS. Anything else is returned as it
+        is. A trailing slash is kept.
 
         Raises:
-            UsageError: ``path`` leaves the volumes folder by ``..``.
+            UsageError: ``path`` leaves its folder by ``..``.
+
+        Source: docs "Work with files on Databricks", 2026-11-24.
         """
-        plain = path
-        for scheme in _SCHEMES:
-            plain = plain.removeprefix(scheme)
-        if not (plain.startswith(VOLUMES) or plain == VOLUMES.rstrip("/")):
+        plain = path.removeprefix(DBFS)
+        if plain.startswith(VOLUMES) or plain == VOLUMES.rstrip("/"):
+            base, rest = self.volumes, plain[len(VOLUMES) :]
+        elif plain != path or self._is_in_dbfs(plain):
+            base, rest = self.dbfs, plain.lstrip("/")
+        else:
             return path
-        if ".." in plain.split("/"):
+        if ".." in rest.split("/"):
             raise UsageError(f"path {path!r} leaves its volume by '..'")
-        rest = plain[len(VOLUMES) :]
-        local = f"{self.volumes}/{rest}" if rest else str(self.volumes)
-        return local
+        return f"{base}/{rest}" if rest else str(base)
+
+    def _is_in_dbfs(self, path: str) -> bool:
+        first = path.removeprefix("/").partition("/")[0]
+        return path.startswith("/") and first not in ("", "..") and (self.dbfs / first).is_dir()
 
     def to_volume(self, path: str) -> str:
         """Return the ``/Volumes/...`` name of a local path, or ``path`` if it has none."""
