@@ -26,12 +26,12 @@ from dlt_stub.bundle.yaml_nodes import (
     text_of,
 )
 from dlt_stub.errors import BundleError, Origin, nearest
+from dlt_stub.notebooks import is_notebook
 
 EVERYTHING_BELOW = "/**"
 SOURCE_SUFFIXES = frozenset({".py", ".sql", ".ipynb"})
 _WILDCARDS = re.compile(r"[*?\[\]{}]")
 _REMOTE = re.compile(r"^(?:/|[A-Za-z][A-Za-z0-9+.-]*:)")
-_NOTEBOOK_HEADER = re.compile(rb"^(?:#|--|//) Databricks notebook source\s*$")
 
 _TASK_FILES = (
     ("spark_python_task", "python_file"),
@@ -241,14 +241,6 @@ def glob_like_go(pattern: str, folder: Path) -> list[str]:
     """
     found = glob.glob(pattern, root_dir=folder, include_hidden=True)  # noqa: PTH207  # Path.glob takes ** as any depth
     return sorted(found)
-
-
-def is_notebook(file: Path) -> bool:
-    """Return whether Databricks takes the file for a notebook: by its suffix or first line."""
-    if file.suffix == ".ipynb":
-        return True
-    with file.open("rb") as lines:
-        return _NOTEBOOK_HEADER.match(lines.readline(200)) is not None
 
 
 def sources_below(folder: Path) -> tuple[Path, ...]:

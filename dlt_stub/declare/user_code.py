@@ -17,6 +17,7 @@ from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
 from dlt_stub.declare.api import NOT_YET, exported
+from dlt_stub.declare.notebook_sources import DeclareSql, NotebookSource
 from dlt_stub.declare.records import Declarations
 from dlt_stub.declare.registry import (
     Registry,
@@ -27,6 +28,7 @@ from dlt_stub.declare.registry import (
     user_origin,
 )
 from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin
+from dlt_stub.notebooks import is_notebook, read_notebook
 
 _TAKEN = ("dlt", "pyspark.pipelines")
 _OURS = "dlt_stub"
@@ -76,41 +78,51 @@ def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
 
 
 def load_declarations(
-    files: Sequence[Path], *, root: Path | None, user_globals: dict[str, Any]
+    files: Sequence[Path],
+    *,
+    root: Path | None,
+    user_globals: dict[str, Any],
+    declare_sql: DeclareSql | None = None,
+    runs_magics: bool = False,
 ) -> Declarations:
     """Run the source files in order, inside ``user_world``, and return what they declare.
 
     Raises:
         DefinitionError: a file raises, or declares nothing valid; names file and line.
-        NotEmulatedError: a file is of a kind that is not run yet (SQL, notebook cells with magics).
+        NotEmulatedError: a file is of a kind that is not run.
     """
     registry = Registry()
     with showing_below(root), recording(registry):
         for file in files:
-            _run_file(file, user_globals=user_globals)
+            source = NotebookSource(
+                namespace={"__name__": "__main__", **user_globals},
+                declare_sql=declare_sql or _refuse_sql,
+                note=registry.add_note,
+                runs_magics=runs_magics,
+            )
+            _run_file(file, source)
     if root is not None:
         _pickle_helpers_by_value(root)
     return registry.finish()
 
 
-def _run_file(file: Path, *, user_globals: dict[str, Any]) -> None:
+def _run_file(file: Path, source: NotebookSource) -> None:
     name = shown(str(file))
-    if file.suffix != ".py":
-        raise NotEmulatedError(
-            f"{file.suffix or 'extensionless'} sources are not run locally yet",
-            origin=Origin(path=name),
-            hint="only .py source files run here now",
-        )
-    text = file.read_text(encoding="utf-8")
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.startswith("# MAGIC") and not line.startswith("# MAGIC %md"):
-            raise NotEmulatedError(
-                "notebook cells with magics are not run locally yet",
-                origin=Origin(path=name, line=number),
-            )
-    namespace = {"__name__": "__main__", "__file__": str(file), **user_globals}
     try:
-        exec(compile(text, str(file), "exec"), namespace)  # noqa: S102 - running it is the point
+        if is_notebook(file):
+            source.run(read_notebook(file))
+        elif file.suffix == ".py":
+            source.namespace["__file__"] = str(file)  # a notebook has none
+            text = file.read_text(encoding="utf-8-sig")
+            exec(compile(text, str(file), "exec"), source.namespace)  # noqa: S102 - the point
+        elif file.suffix == ".sql":
+            source.declare_sql(file.read_text(encoding="utf-8-sig"), Origin(path=name, line=1))
+        else:
+            raise NotEmulatedError(
+                f"{file.suffix or 'extensionless'} sources are not run locally",
+                origin=Origin(path=name),
+                hint="source files end in .py, .sql or .ipynb",
+            )
     except DltStubError:
         raise
     except SyntaxError as error:
@@ -122,6 +134,12 @@ def _run_file(file: Path, *, user_globals: dict[str, Any]) -> None:
         raise DefinitionError(
             f"{type(error).__name__}: {error}", origin=origin_in(error) or Origin(path=name)
         ) from error
+
+
+def _refuse_sql(text: str, origin: Origin) -> None:
+    raise NotEmulatedError(
+        "SQL sources are not run locally yet", origin=origin, hint="declare it in Python"
+    )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.readwriter import DataFrameReader
 
 from dlt_stub.clock import Clock, SystemClock
+from dlt_stub.declare.notebook_sources import RUN_MAGICS
 from dlt_stub.declare.user_code import user_world
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
@@ -195,7 +196,12 @@ class Pipeline:
         return UpdateRun(
             place=self.place,
             pipeline_name=self.name,
-            sources=PipelineSources(files=self._files, root=self._root, user_globals=user_globals),
+            sources=PipelineSources(
+                files=self._files,
+                root=self._root,
+                user_globals=user_globals,
+                runs_magics=self.configuration.get(RUN_MAGICS, "").lower() == "true",
+            ),
             session=session,
             registry=self.registry,
             clock=self._clock,

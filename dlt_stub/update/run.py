@@ -50,6 +50,7 @@ class PipelineSources:
     files: Sequence[Path]
     root: Path | None
     user_globals: Mapping[str, Any]
+    runs_magics: bool = False
 
 
 class UpdateRun:
@@ -133,6 +134,7 @@ class UpdateRun:
                 self._sources.files,
                 root=self._sources.root,
                 user_globals=dict(self._sources.user_globals),
+                runs_magics=self._sources.runs_magics,
             )
         )
         self._selection = self._with_declared_names(declarations)
