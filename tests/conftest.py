@@ -7,6 +7,8 @@ from pyspark.sql import SparkSession
 from dlt_stub.engine.jars import delta_jars
 from dlt_stub.engine.session import start_session
 
+pytest_plugins = ["dlt_stub.testing.plugin"]  # the installed entry point may be older than this
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
