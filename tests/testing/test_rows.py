@@ -49,7 +49,8 @@ def test_values_are_compared_by_their_type(spark: SparkSession) -> None:
     frame = SparkSession.sql(
         spark,
         """SELECT 7 AS i, 1.50BD AS d, TIMESTAMP '2026-01-01 10:00:00' AS t,
-        DATE '2026-01-02' AS day,        true AS b, X'CAFE' AS raw, 1.0D AS f, named_struct('a', 1, 'n', CAST(NULL AS INT)) AS s,
+        DATE '2026-01-02' AS day, true AS b, X'CAFE' AS raw, 1.0D AS f,
+        named_struct('a', 1, 'n', CAST(NULL AS INT)) AS s,
         array('x', NULL) AS l, map('k', 2) AS m, 'it''s \\\\' AS text""",
     )
     written = {
