@@ -126,6 +126,14 @@ def run(
             "--full-refresh-selection", metavar="A,B", help="Pipeline: make these datasets anew."
         ),
     ] = None,
+    reset_checkpoint_selection: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reset-checkpoint-selection",
+            metavar="A,B",
+            help="Pipeline: let these flows read their sources from the start; rows are kept.",
+        ),
+    ] = None,
     validate_only: Annotated[
         bool, typer.Option("--validate-only", help="Pipeline: resolve it, write no table.")
     ] = False,
@@ -148,6 +156,7 @@ def run(
         refresh=names(refresh or ()),
         full_refresh=full_refresh,
         full_refresh_selection=names(full_refresh_selection or ()),
+        reset_checkpoint_selection=names(reset_checkpoint_selection or ()),
         validate_only=validate_only,
     )
     parameters = pairs("--param", param or ())

@@ -45,8 +45,8 @@ def _check(
         if selection != Selection():
             # Databricks' CLI has run the real pipeline here (databricks/cli issue 3823).
             raise UsageError(
-                f"'{key}' is a job; --refresh, --full-refresh, --full-refresh-selection and "
-                "--validate-only are for pipelines",
+                f"'{key}' is a job; --refresh, --full-refresh, --full-refresh-selection, "
+                "--reset-checkpoint-selection and --validate-only are for pipelines",
                 hint=f"the bundle's pipelines: {', '.join(bundle.pipelines) or 'none'}",
             )
         return True
@@ -86,15 +86,16 @@ def _update(workspace: Workspace, key: str, selection: Selection, display: Displ
         refresh=selection.refresh,
         full_refresh=selection.full_refresh,
         full_refresh_selection=selection.full_refresh_selection,
+        reset_checkpoint_selection=selection.reset_checkpoint_selection,
         validate_only=selection.validate_only,
         cause=UpdateCause.USER_ACTION,
         listener=display.event,
     )
     display.updated(pipeline.name, result)
     display.result(update_record(pipeline.name, result, display.board))
-    if result.error is not None:
-        display.failure(str(result.error))
-    elif selection.validate_only:
+    for error in result.failures:
+        display.failure(str(error))
+    if not result.failures and selection.validate_only:
         display.say(f"{pipeline.name} is valid; nothing was run")
     if result.succeeded:
         return 0

@@ -6,7 +6,6 @@ the price is that all catalogs share one namespace below them.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from dlt_stub.atomic import write_text
 from dlt_stub.engine.sql_tree import active
 from dlt_stub.errors import StateError, UsageError, nearest
 from dlt_stub.paths import WorkspacePaths, segment
@@ -90,10 +90,7 @@ class TableRegistry:
         content = json.dumps({"format": FORMAT, **asdict(entry)}, indent=1)
         if file.exists() and file.read_text(encoding="utf-8") == content:
             return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(file)
+        write_text(file, content)
 
     def remove(self, entry: TableEntry) -> None:
         """Forget ``entry``; its files are left alone."""

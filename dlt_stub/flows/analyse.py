@@ -1,7 +1,7 @@
 """Runs a query on empty inputs of the right shape and says what it turned out to be."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,15 @@ _STATEFUL = {
 class Prober:
     """Analyses flows; ``empty_folder`` is an empty folder that streams of no rows watch.
 
-    With ``scratch``, a folder, nothing is written into the pipeline's own state.
+    With ``looks_only`` nothing is written into the pipeline's own state, but into ``scratch``; nor
+    is it where ``is_made_anew`` says that a flow is about to forget its state.
     """
 
     context: FlowContext
     empty_folder: Path
-    scratch: Path | None = None
+    scratch: Path
+    looks_only: bool = False
+    is_made_anew: Callable[[Flow], bool] = lambda _: False
 
     def analyse(self, flow: Flow, resolved: Mapping[str, ResolvedDataset]) -> Analysis:
         """Return what ``flow`` reads and writes.
@@ -157,12 +160,13 @@ class Prober:
 
     def _source_state(self, flow: Flow) -> CloudFilesState:
         state = source_state(flow, self.context.place)
-        if self.scratch is None:
+        is_anew = self.is_made_anew(flow)
+        if not (self.looks_only or is_anew):
             return state
         # Asking for the schema writes it: what is only looked at is a copy.
         copy = self.scratch / segment(flow.target) / segment(flow.name)
         if not copy.exists():
-            if state.folder.exists():
+            if state.folder.exists() and not is_anew:
                 shutil.copytree(state.folder, copy)
             else:
                 copy.mkdir(parents=True)

@@ -8,7 +8,7 @@ from pyspark.errors import PySparkException, QueryContextType
 
 from dlt_stub.declare.records import Flow
 from dlt_stub.declare.registry import is_users_file, origin_in, shown
-from dlt_stub.errors import FlowError, Origin
+from dlt_stub.errors import ExpectationViolation, FlowError, Origin
 from dlt_stub.expectations import violation
 
 _TRACEBACK = "Traceback (most recent call last)"
@@ -47,6 +47,17 @@ def flow_error(error: BaseException, flow: Flow) -> FlowError:
     return FlowError(
         f"flow '{flow.name}' failed: {text}", origin=_line(error) or flow.origin, hint=hint
     )
+
+
+def is_retryable(error: Exception) -> bool:
+    """Return whether a flow that ended by ``error`` might not end so if it is started again.
+
+    A broken fail rule and a changed source need a person. What the query itself raised may be gone
+    the next time (assumed: the page says "when a retryable failure occurs", not which those are).
+    """
+    if not isinstance(error, FlowError) or isinstance(error, ExpectationViolation):
+        return False
+    return not any(condition in error.message for condition in _CHANGED_SOURCE)
 
 
 def reason(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from dlt_stub.engine.sql import TableFunctionCall
 from dlt_stub.errors import UsageError
 from dlt_stub.events import event_schema
 from dlt_stub.flows.names import flows_folder
+from dlt_stub.flows.progress import source_of_files
 from dlt_stub.paths import WorkspacePaths
 
 FILES_COLUMNS = """path string, size bigint, create_time timestamp, discovery_time timestamp,
@@ -57,7 +58,9 @@ class WorkspaceFunctions:
         table = (entry.catalog, entry.schema, entry.name)
         flows = flows_folder(self._paths, entry.pipeline_id, table)
         states = [
-            (folder.parent.name, CloudFilesState(folder)) for folder in flows.glob("*/source")
+            (flow.name, CloudFilesState(source_of_files(flow)))
+            for flow in flows.glob("*")
+            if source_of_files(flow).exists()
         ]
         rows = [
             {

@@ -1,6 +1,6 @@
 """Where the datasets of one pipeline live, and which name means which."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,11 +73,19 @@ class PipelinePlace:
 
     def dataset_called(self, name: str, datasets: Mapping[str, Dataset]) -> str | None:
         """Return the declared dataset that ``name`` means, whatever levels it is written with."""
+        return self.name_among(name, datasets)
+
+    def name_among(self, name: str, known: Iterable[str]) -> str | None:
+        """Return the one of ``known`` that ``name`` means, whatever levels it is written with."""
         levels = name_levels(name)
         if levels is None or len(levels) > 3:
             return None
         wanted = self.key(name)
-        return next((each for each in datasets if self.key(each) == wanted), None)
+        return next((each for each in known if self._is_called(each, wanted)), None)
+
+    def _is_called(self, name: str, wanted: tuple[str, ...]) -> bool:
+        levels = name_levels(name)  # a flow's name need be no table's
+        return levels is not None and len(levels) <= 3 and self.key(name) == wanted
 
     def is_event_log(self, name: str) -> bool:
         """Return whether ``name`` is the table this pipeline publishes its event log as."""

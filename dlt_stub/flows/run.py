@@ -17,6 +17,7 @@ from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics
 from dlt_stub.failpoints import reach
 from dlt_stub.flows.failures import flow_error
 from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.flows.progress import checkpoint_of, generation, source_of_files
 from dlt_stub.flows.reads import BatchReads, StreamReads
 from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written, is_committed
 from dlt_stub.flows.tables import new_layout
@@ -88,7 +89,7 @@ def source_of(request: CloudFilesRequest) -> CloudFilesSource:
 
 def source_state(flow: AppendFlow | AutoCdcFlow, place: PipelinePlace) -> CloudFilesState:
     """Return the ledger and schemas of a flow's cloudFiles source."""
-    return CloudFilesState(place.flow(flow.target, flow.name) / "source")
+    return CloudFilesState(source_of_files(place.flow(flow.target, flow.name)))
 
 
 def _reads(kind: type[R], flow: ResolvedFlow, context: FlowContext) -> R:
@@ -154,7 +155,7 @@ def _run_stream(
             raised.append(error)  # Spark keeps only its text on the way through the JVM
             raise
 
-    checkpoint = context.place.flow(flow.flow.target, flow.flow.name) / "checkpoint"
+    checkpoint = checkpoint_of(context.place.flow(flow.flow.target, flow.flow.name))
     query = (
         frame.writeStream.outputMode("complete" if flow.analysis.is_aggregated else "append")
         .foreachBatch(handle)
@@ -224,9 +225,10 @@ def _run_complete(
 
 
 def _app_id(flow: ResolvedFlow, context: FlowContext, source_id: str | None = None) -> str:
-    """Return what Delta knows the flow's batch numbers by; a source made anew counts from 0."""
+    """Return what Delta knows the flow's batch numbers by; progress made anew counts from 0."""
     name = f"{context.place.pipeline_id}/{flow.flow.target}/{flow.flow.name}"
-    return name if source_id is None else f"{name}/{source_id}"
+    since = source_id or generation(context.place.flow(flow.flow.target, flow.flow.name))
+    return name if since is None else f"{name}/{since}"
 
 
 def _is_gone(batch: FileBatch, session: SparkSession, table: Path, app_id: str) -> bool:

@@ -11,7 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructField, StructType
 
-from dlt_stub.declare.records import AutoCdcFlow, DatasetKind
+from dlt_stub.declare.records import AutoCdcFlow, Dataset, DatasetKind
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, quote, run_sql
 from dlt_stub.engine.delta_log import TableLayout, read_table_layout
 from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError
@@ -138,13 +138,18 @@ def reset_table(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
 
     Source: docs "Pipeline properties", pipelines.reset.allowed, 2026-11-24.
     """
-    if dataset.dataset.table_properties.get(RESET_ALLOWED, "true").lower() == "false":
+    if not is_reset_allowed(dataset.dataset):
         return False
     marker = place.reset_marker(dataset.name)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
     finish_reset(dataset, place=place)
     return True
+
+
+def is_reset_allowed(dataset: Dataset) -> bool:
+    """Return whether a full refresh may take the dataset's rows."""
+    return dataset.table_properties.get(RESET_ALLOWED, "true").lower() != "false"
 
 
 def finish_reset(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:

@@ -18,9 +18,9 @@ from databricks.sdk.service.jobs import RunIf, TriggerType
 from databricks.sdk.service.jobs import RunLifeCycleState as Life
 from databricks.sdk.service.jobs import RunResultState as Result
 
+from dlt_stub.atomic import read_json, write_json
 from dlt_stub.clock import Clock
 from dlt_stub.errors import StateError, UsageError
-from dlt_stub.jobs.atomic import read_json, write_json
 from dlt_stub.jobs.records import Attempt, JobRun, State, TaskRun, TriggerInfo
 from dlt_stub.locks import exclusive, is_held
 from dlt_stub.paths import WorkspacePaths

@@ -22,9 +22,9 @@ from typing import Any
 
 from databricks.sdk.service.jobs import FileArrivalTriggerConfiguration, TriggerType
 
+from dlt_stub.atomic import read_json, write_json
 from dlt_stub.clock import Clock
 from dlt_stub.errors import BundleError, StateError
-from dlt_stub.jobs.atomic import read_json, write_json
 from dlt_stub.jobs.recorder import epoch_ms
 from dlt_stub.jobs.records import TriggerInfo
 from dlt_stub.paths import WorkspacePaths

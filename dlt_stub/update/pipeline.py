@@ -25,6 +25,7 @@ from dlt_stub.locks import exclusive
 from dlt_stub.paths import WorkspacePaths
 from dlt_stub.update.globals import Dbutils, display
 from dlt_stub.update.records import Selection, UpdateCause, UpdateResult
+from dlt_stub.update.retries import Retries, is_update_retryable
 from dlt_stub.update.run import PipelineSources, UpdateRun
 
 SOURCE_SUFFIXES = (".py", ".sql", ".ipynb")  # all are found; what does not run here is refused
@@ -50,6 +51,7 @@ class Pipeline:
         root: The folder helper modules are imported from (``root_path`` of the bundle).
         event_log: Catalog, schema and name the event log is published as.
         pipeline_id: The id of a pipeline that a bundle declares.
+        development: Whether what fails is not tried again, as in development mode.
         spark: The session to use; by default the process's own is started.
         clock: What events are dated by.
     """
@@ -66,6 +68,7 @@ class Pipeline:
         root: str | os.PathLike[str] | None = None,
         event_log: tuple[str, str, str] | None = None,
         pipeline_id: str | None = None,
+        development: bool = True,
         spark: SparkSession | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -87,6 +90,8 @@ class Pipeline:
         self._files = source_files(source, self._root or Path.cwd())
         self._spark = spark
         self._clock = clock or SystemClock()
+        self.development = development
+        self._retries = Retries.of(self.configuration, development=development)
 
     @property
     def spark(self) -> SparkSession:
@@ -101,6 +106,8 @@ class Pipeline:
         refresh: Sequence[str] = (),
         full_refresh: bool = False,
         full_refresh_selection: Sequence[str] = (),
+        refresh_flow_selection: Sequence[str] = (),
+        reset_checkpoint_selection: Sequence[str] = (),
         validate_only: bool = False,
         cause: UpdateCause = UpdateCause.API_CALL,
         listener: Listener | None = None,
@@ -108,7 +115,18 @@ class Pipeline:
         """Bring the selected datasets up to date and return how that ended.
 
         An update that files with new columns interrupt is followed by another at once, as on
-        Databricks; the result is the last one's.
+        Databricks; so is one that failed in production mode, unless a user started it. The result
+        is the last one's.
+
+        Args:
+            refresh: Datasets to bring up to date; all of them when nothing is selected.
+            full_refresh: Whether every selected table is made anew, its rows and progress gone.
+            full_refresh_selection: Datasets to make anew.
+            refresh_flow_selection: Flows to run, beside those into the datasets named above.
+            reset_checkpoint_selection: Flows that forget how far they have read; rows are kept.
+            validate_only: Whether the graph is resolved and nothing else.
+            cause: Why it is started; ``USER_ACTION`` is never tried again.
+            listener: Told of every event as it happens.
 
         Raises:
             BusyError: another process is updating this pipeline.
@@ -117,19 +135,25 @@ class Pipeline:
             refresh=tuple(refresh),
             full_refresh=full_refresh,
             full_refresh_selection=tuple(full_refresh_selection),
+            refresh_flow_selection=tuple(refresh_flow_selection),
+            reset_checkpoint_selection=tuple(reset_checkpoint_selection),
             validate_only=validate_only,
         )
         with exclusive(self.place.lock, what=f"an update of pipeline '{self.name}'"):
             last = ""
+            tries_left = 0 if cause is UpdateCause.USER_ACTION else self._retries.of_update
             while True:
                 result = self._run(selection, cause, listener)
-                is_new = isinstance(result.error, UnknownFieldError) and str(result.error) != last
-                if not is_new:
+                if isinstance(result.error, UnknownFieldError) and str(result.error) != last:
+                    last = str(result.error)  # the same columns twice would go on for ever
+                    cause = UpdateCause.SCHEMA_CHANGE
+                elif tries_left and is_update_retryable(result.error):
+                    tries_left -= 1
+                    cause = UpdateCause.RETRY_ON_FAILURE
+                else:
                     return result
-                last = str(result.error)  # the same columns twice would go on for ever
-                # What was reset stays reset: the files already read anew are not read again.
-                selection = Selection(refresh=selection.refresh + selection.full_refresh_selection)
-                cause = UpdateCause.SCHEMA_CHANGE
+                if result.has_reset:  # the files already read anew are not read again
+                    selection = selection.without_resets()
 
     def resolve(self) -> Graph:
         """Return the resolved graph; nothing is run.
@@ -208,6 +232,7 @@ class Pipeline:
             selection=selection,
             cause=cause,
             listener=listener,
+            retries=self._retries,
         )
 
     def _session(self) -> UserSession:

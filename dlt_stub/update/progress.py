@@ -32,6 +32,8 @@ class Progress:
                 "full_refresh": selection.full_refresh,
                 "refresh_selection": list(selection.refresh),
                 "full_refresh_selection": list(selection.full_refresh_selection),
+                "refresh_flow_selection": list(selection.refresh_flow_selection),
+                "reset_checkpoint_selection": list(selection.reset_checkpoint_selection),
             },
         )
 
@@ -102,7 +104,7 @@ class Progress:
             origin=self._flow_origin(flow),
             body=body,
             level=level or _LEVELS.get(status, Level.INFO),
-            error=error_body(error, fatal=status is FlowStatus.FAILED) if error else None,
+            error=error_body(error, fatal=level is None) if error else None,
         )
 
     def note(self, message: str) -> Event:

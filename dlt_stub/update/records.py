@@ -1,9 +1,10 @@
 """What an update did, as records that outlive it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from dlt_stub.declare.records import Flow
 from dlt_stub.events import Event, FlowStatus, UpdateState
 from dlt_stub.expectations import ExpectationMetrics
 from dlt_stub.flows.run import BatchMetrics
@@ -14,28 +15,46 @@ class UpdateCause(StrEnum):
 
     API_CALL = "API_CALL"
     JOB_TASK = "JOB_TASK"
+    RETRY_ON_FAILURE = "RETRY_ON_FAILURE"
     SCHEMA_CHANGE = "SCHEMA_CHANGE"
     USER_ACTION = "USER_ACTION"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What an update refreshes; nothing named means every dataset."""
+    """What an update refreshes; nothing named to refresh means every dataset.
+
+    Source: databricks-sdk, ``pipelines.start_update`` and ``jobs.PipelineTask``, and docs "How do
+    pipelines refresh?", 2026-11-24.
+    """
 
     refresh: tuple[str, ...] = ()
     full_refresh: bool = False
     full_refresh_selection: tuple[str, ...] = ()
+    refresh_flow_selection: tuple[str, ...] = ()
+    reset_checkpoint_selection: tuple[str, ...] = ()  # flows; it selects nothing to refresh
     validate_only: bool = False
 
-    def includes(self, dataset: str) -> bool:
-        """Return whether ``dataset`` takes part."""
-        if not self.refresh and not self.full_refresh_selection:
+    def includes(self, flow: Flow) -> bool:
+        """Return whether ``flow`` takes part."""
+        tables = self.refresh + self.full_refresh_selection
+        if not tables and not self.refresh_flow_selection:
             return True
-        return dataset in self.refresh or dataset in self.full_refresh_selection
+        return flow.target in tables or flow.name in self.refresh_flow_selection
 
     def resets(self, dataset: str) -> bool:
         """Return whether ``dataset`` is made anew."""
         return self.full_refresh or dataset in self.full_refresh_selection
+
+    def without_resets(self) -> "Selection":
+        """Return the selection of an update that goes on where one that did its resets ended."""
+        return replace(
+            self,
+            refresh=self.refresh + self.full_refresh_selection,
+            full_refresh=False,
+            full_refresh_selection=(),
+            reset_checkpoint_selection=(),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +69,7 @@ class FlowResult:
     dropped_records: int = 0
     expectations: tuple[ExpectationMetrics, ...] = ()
     error: BaseException | None = None
+    skipped_for: str | None = None  # the flow whose failure is why this one was not run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +82,19 @@ class UpdateResult:
     flows: Mapping[str, FlowResult]
     events: tuple[Event, ...]
     error: BaseException | None = None
+    has_reset: bool = False  # what its selection resets was reset
 
     @property
     def succeeded(self) -> bool:
         """Whether every selected flow completed."""
         return self.state is UpdateState.COMPLETED
+
+    @property
+    def failures(self) -> tuple[BaseException, ...]:
+        """Everything that failed, the root cause first; what was skipped for it is no failure."""
+        errors = [flow.error for flow in self.flows.values() if flow.error is not None]
+        first = [] if self.error is None else [self.error]
+        return (*first, *(error for error in errors if error is not self.error))
 
     def raise_for_failure(self) -> None:
         """Raise the root cause of a failed update; return when there is none."""

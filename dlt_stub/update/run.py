@@ -11,10 +11,10 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from dlt_stub.clock import Clock
-from dlt_stub.declare.records import AppendFlow, Dataset, DatasetKind, Declarations
+from dlt_stub.declare.records import AppendFlow, Dataset, DatasetKind, Declarations, Flow
 from dlt_stub.declare.user_code import load_declarations
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, name_table
-from dlt_stub.errors import GraphError, UnknownFieldError, UsageError, nearest
+from dlt_stub.errors import FlowError, GraphError, UnknownFieldError, UsageError, nearest
 from dlt_stub.events import (
     EVENT_COLUMNS,
     Event,
@@ -25,9 +25,17 @@ from dlt_stub.events import (
     UpdateState,
 )
 from dlt_stub.flows.analyse import Prober
+from dlt_stub.flows.failures import is_retryable
 from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.flows.progress import reset_progress
 from dlt_stub.flows.run import BatchMetrics, FlowContext, run_flow
-from dlt_stub.flows.tables import finish_reset, reset_table, set_up_table, table_entry
+from dlt_stub.flows.tables import (
+    finish_reset,
+    is_reset_allowed,
+    reset_table,
+    set_up_table,
+    table_entry,
+)
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
 from dlt_stub.update.progress import Progress
 from dlt_stub.update.records import (
@@ -38,6 +46,7 @@ from dlt_stub.update.records import (
     rows_of,
     summed,
 )
+from dlt_stub.update.retries import NO_RETRIES, Retries
 from dlt_stub.update.schedule import run_flows
 
 EVENT_LOG = "EVENT_LOG"
@@ -68,6 +77,7 @@ class UpdateRun:
         selection: Selection,
         cause: UpdateCause,
         listener: Listener | None,
+        retries: Retries = NO_RETRIES,
     ) -> None:
         self.update_id = str(uuid.uuid4())
         self._place = place
@@ -77,6 +87,8 @@ class UpdateRun:
         self._selection = selection
         self._cause = cause
         self._events: list[Event] = []
+        self._has_reset = False
+        self._retries = retries
 
         def listen(event: Event) -> None:
             self._events.append(event)
@@ -156,7 +168,11 @@ class UpdateRun:
             empty, scratch = Path(name) / "empty", Path(name) / "state"
             empty.mkdir()
             prober = Prober(
-                context=context, empty_folder=empty, scratch=scratch if looks_only else None
+                context=context,
+                empty_folder=empty,
+                scratch=scratch,
+                looks_only=looks_only,
+                is_made_anew=lambda flow: self._is_made_anew(flow, datasets[flow.target]),
             )
             graph = resolve(declarations, analyse=prober.analyse)
         for dataset in graph.datasets.values():
@@ -166,6 +182,12 @@ class UpdateRun:
         for note in declarations.notes:
             self._progress.note(note)
         return graph, context
+
+    def _is_made_anew(self, flow: Flow, target: Dataset) -> bool:
+        if flow.name in self._selection.reset_checkpoint_selection:
+            return True
+        is_reset = self._selection.includes(flow) and self._selection.resets(target.name)
+        return is_reset and is_reset_allowed(target)
 
     def _with_declared_targets(self, declarations: Declarations) -> Declarations:
         """Return the declarations with each target by the name its dataset is declared by."""
@@ -210,11 +232,31 @@ class UpdateRun:
                 hint=f"did you mean '{near}'?" if near else f"tables: {', '.join(sorted(tables))}",
             )
 
+        flows = {flow.name: flow for flow in declarations.flows if flow.target in tables}
         return replace(
             self._selection,
             refresh=tuple(map(declared, self._selection.refresh)),
             full_refresh_selection=tuple(map(declared, self._selection.full_refresh_selection)),
+            refresh_flow_selection=tuple(
+                self._flow_called(name, flows) for name in self._selection.refresh_flow_selection
+            ),
+            reset_checkpoint_selection=tuple(
+                self._flow_called(name, flows)
+                for name in self._selection.reset_checkpoint_selection
+            ),
         )
+
+    def _flow_called(self, name: str, flows: Mapping[str, Flow]) -> str:
+        """Return the declared flow that ``name`` means: its name alone, or below its schema."""
+        found = name if name in flows else self._place.name_among(name, flows)
+        if found is not None:
+            return found
+        near = nearest(name, flows)
+        into = [flow.name for flow in flows.values() if flow.target == name]
+        hint = f"did you mean '{near}'?" if near else f"flows: {', '.join(sorted(flows))}"
+        if into:
+            hint = f"'{name}' is a table; the flows into it: {', '.join(into)}"
+        raise UsageError(f"flow '{name}' is selected, but the pipeline has no such flow", hint=hint)
 
     def _publish_event_log(self) -> None:
         self._place.event_log.mkdir(parents=True, exist_ok=True)
@@ -235,17 +277,25 @@ class UpdateRun:
         name_table(self._session, entry)
 
     def _set_up(self, graph: Graph) -> None:
-        selected = [each for each in graph.tables if self._selection.includes(each.name)]
+        selected = [
+            dataset
+            for dataset in graph.tables
+            if any(self._selection.includes(flow.flow) for flow in dataset.flows)
+        ]
         for dataset in selected:  # before a reset removes what another pipeline owns
             self._registry.check(table_entry(dataset, place=self._place))
         resets = [each for each in selected if self._selection.resets(each.name)]
-        if resets:
+        rewound = self._flows_to_rewind(graph)
+        if resets or rewound:
             self._progress.update(UpdateState.RESETTING)
         for dataset in resets:
             if not reset_table(dataset, place=self._place):
                 self._progress.note(
                     f"'{dataset.name}' keeps its rows: pipelines.reset.allowed is false"
                 )
+        for flow in rewound:
+            reset_progress(self._place.flow(flow.flow.target, flow.flow.name))
+        self._has_reset = True
         # A reset that was cut short is finished even where it is not selected: half of it is wrong.
         selected += [
             each
@@ -256,11 +306,27 @@ class UpdateRun:
         for dataset in selected:
             set_up_table(dataset, place=self._place, spark=self._session, registry=self._registry)
 
+    def _flows_to_rewind(self, graph: Graph) -> list[ResolvedFlow]:
+        found = [
+            flow
+            for dataset in graph.tables
+            for flow in dataset.flows
+            if flow.flow.name in self._selection.reset_checkpoint_selection
+        ]
+        for flow in found:
+            if not flow.analysis.is_streaming:
+                raise UsageError(
+                    f"flow '{flow.flow.name}' is no streaming flow: it has no checkpoint",
+                    hint=f"its query says all there is: --refresh {flow.flow.target}",
+                )
+        return found
+
     def _run_flows(self, graph: Graph, context: FlowContext) -> Mapping[str, FlowResult]:
         for dataset in graph.tables:
-            status = FlowStatus.QUEUED if self._selection.includes(dataset.name) else None
             for flow in dataset.flows:
-                self._progress.flow(flow, status or FlowStatus.EXCLUDED)
+                is_selected = self._selection.includes(flow.flow)
+                status = FlowStatus.QUEUED if is_selected else FlowStatus.EXCLUDED
+                self._progress.flow(flow, status)
 
         def run(flow: ResolvedFlow) -> FlowResult:
             return self._run_one(flow, graph.datasets[flow.flow.target], context)
@@ -278,14 +344,28 @@ class UpdateRun:
             self._progress.flow(flow, FlowStatus.RUNNING, metrics=metrics)
             self._progress.flush()
 
-        self._progress.flow(flow, FlowStatus.STARTING)
-        self._progress.flow(flow, FlowStatus.RUNNING)
         error: Exception | None = None
         status = FlowStatus.COMPLETED
         try:
-            # An event log reader must see what the flows before it said.
-            self._progress.flush()
-            run_flow(flow, target, context, on_batch=on_batch)
+            for attempts_left in reversed(range(1 + self._retries.of_flow(flow.flow))):
+                self._progress.flow(flow, FlowStatus.STARTING)
+                self._progress.flow(flow, FlowStatus.RUNNING)
+                # An event log reader must see what the flows before it said.
+                self._progress.flush()
+                try:
+                    run_flow(flow, target, context, on_batch=on_batch)
+                    break
+                except FlowError as failure:
+                    if not attempts_left or not is_retryable(failure):
+                        raise
+                    self._progress.flow(
+                        flow,
+                        FlowStatus.FAILED,
+                        error=failure,
+                        level=Level.WARN,
+                        message=f"Flow '{flow.flow.name}' has FAILED and is started again: "
+                        f"{failure.message}",
+                    )
             self._progress.flow(flow, status)
         except UnknownFieldError as changed:
             error, status = changed, FlowStatus.STOPPED
@@ -321,7 +401,11 @@ class UpdateRun:
             "complete.",
         )
         return FlowResult(
-            name=flow.flow.name, target=flow.flow.target, status=FlowStatus.SKIPPED, seconds=0.0
+            name=flow.flow.name,
+            target=flow.flow.target,
+            status=FlowStatus.SKIPPED,
+            seconds=0.0,
+            skipped_for=failed,
         )
 
     def _result(
@@ -334,6 +418,7 @@ class UpdateRun:
             flows=flows,
             events=tuple(self._events),
             error=error,
+            has_reset=self._has_reset,
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from dlt_stub.declare.records import Flow
 from dlt_stub.events import FlowStatus
 from dlt_stub.graph import Graph, ResolvedFlow
 from dlt_stub.update.records import FlowResult
@@ -22,13 +23,13 @@ class _Node:
 
 
 def run_flows(
-    graph: Graph, *, selected: Callable[[str], bool], run: RunOne, skip: SkipOne
+    graph: Graph, *, selected: Callable[[Flow], bool], run: RunOne, skip: SkipOne
 ) -> Mapping[str, FlowResult]:
     """Return the result of every selected flow, by name.
 
-    A flow whose upstream failed is skipped; flows that do not depend on it go on. A flow that
-    reads the pipeline's own event log runs when all others have ended, so that it sees their
-    counts (Databricks leaves that order open).
+    A flow whose upstream failed is skipped, and told of the flow that failed first; flows that do
+    not depend on it go on. A flow that reads the pipeline's own event log runs when all others have
+    ended, so that it sees their counts (Databricks leaves that order open).
     """
     waiting = _nodes(graph, selected)
     by_target: dict[str, set[str]] = {}
@@ -48,7 +49,8 @@ def run_flows(
                     f for f in upstream if results[f].status is not FlowStatus.COMPLETED
                 )
                 if failed:
-                    results[name] = skip(node.flow, failed[0])
+                    root = results[failed[0]].skipped_for or failed[0]
+                    results[name] = skip(node.flow, root)
                 else:
                     running[pool.submit(run, node.flow)] = name
             assert running or len(waiting) < before, f"flows wait for each other: {list(waiting)}"
@@ -59,8 +61,8 @@ def run_flows(
     return results
 
 
-def _nodes(graph: Graph, selected: Callable[[str], bool]) -> dict[str, _Node]:
-    flows = [flow for dataset in graph.tables if selected(dataset.name) for flow in dataset.flows]
+def _nodes(graph: Graph, selected: Callable[[Flow], bool]) -> dict[str, _Node]:
+    flows = [flow for dataset in graph.tables for flow in dataset.flows if selected(flow.flow)]
     needs = {flow.flow.name: graph.tables_read_by(flow) - {flow.flow.target} for flow in flows}
     logged = {flow.flow.name for flow in flows if _reads_event_log(flow, graph)}
     # What is made from an event-log reader cannot be waited for by it. A table comes after those

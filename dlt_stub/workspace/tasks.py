@@ -20,6 +20,7 @@ from dlt_stub.update.records import UpdateCause, UpdateResult
 
 _HONOURED = frozenset(
     {"pipeline_id", "full_refresh", "refresh_selection", "full_refresh_selection"}
+    | {"refresh_flow_selection", "reset_checkpoint_selection"}
 )
 OnUpdate = Callable[[str, UpdateResult], None]
 
@@ -63,6 +64,8 @@ class TaskRunner:
             full_refresh=bool(task.full_refresh),
             refresh=task.refresh_selection or (),
             full_refresh_selection=task.full_refresh_selection or (),
+            refresh_flow_selection=task.refresh_flow_selection or (),
+            reset_checkpoint_selection=task.reset_checkpoint_selection or (),
             cause=UpdateCause.JOB_TASK,
             listener=self.listener,
         )
@@ -70,7 +73,7 @@ class TaskRunner:
             self.on_update(pipeline.name, result)
         return TaskOutcome(
             result=jobs.RunResultState.SUCCESS if result.succeeded else jobs.RunResultState.FAILED,
-            message="" if result.error is None else str(result.error),
+            message="\n".join(str(error) for error in result.failures),
             details={"update_id": result.update_id},
         )
 

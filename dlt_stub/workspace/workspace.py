@@ -93,8 +93,8 @@ class Workspace:
     def pipeline(self, key: str) -> Pipeline:
         """Return the pipeline the bundle calls ``key``.
 
-        Compute, channel, edition, photon, notifications, tags, permissions and ``development`` say
-        where and for whom it runs on Databricks, not what rows come out: they mean nothing here.
+        Compute, channel, edition, photon, notifications, tags and permissions say where and for
+        whom it runs on Databricks, not what rows come out: they mean nothing here.
 
         Raises:
             UsageError: there is none.
@@ -124,6 +124,7 @@ class Workspace:
             root=spec.root_path or self.bundle.root,
             event_log=published,
             pipeline_id=self.bundle.pipeline_id(key),
+            development=bool(spec.development),
             spark=self._spark,
             clock=self._clock,
         )

@@ -20,6 +20,7 @@ FILES = {
             fruit:
               catalog: main
               schema: ${var.schema}
+              development: true
               libraries: [{file: {path: src/fruit.py}}]
           volumes:
             crates: {catalog_name: main, schema_name: fruit, name: crates}

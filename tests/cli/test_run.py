@@ -15,6 +15,7 @@ from tests.cli.conftest import FILES, Cli, Write
         (["run", "zzz"], "Hint: it has: pick, fruit"),
         (["run", "pick", "--refresh", "basket"], "'pick' is a job; --refresh"),
         (["run", "pick", "--validate-only"], "'pick' is a job"),
+        (["run", "pick", "--reset-checkpoint-selection", "basket"], "'pick' is a job"),
         (["run", "fruit", "--param", "basket=big"], "--param is for jobs"),
         (["run", "fruit", "--var", "schema"], "--var 'schema' is not name=value"),
         (["watch", "picc"], "did you mean 'pick'?"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from dlt_stub import NotEmulatedError, StateError, UsageError, Workspace
+from dlt_stub import NotEmulatedError, StateError, UpdateResult, UsageError, Workspace
 
 BUNDLE = """
 bundle:
@@ -137,17 +137,21 @@ def test_setting_that_changes_results_is_refused(opened: Opened, pipeline: str, 
 
 
 def test_task_selection_is_honoured(opened: Opened) -> None:
-    workspace = opened(task="refresh_selection: [numbers]")
-    updated: list[set[str]] = []
-    workspace.run_job("nightly", on_update=lambda name, result: updated.append(set(result.flows)))
-    assert updated == [{"numbers"}]
+    asked = "refresh_selection: [numbers]\nrefresh_flow_selection: [shop.files]"
+    workspace = opened(task=f"{asked}\nreset_checkpoint_selection: [files]")
+    updated: list[UpdateResult] = []
+    workspace.run_job("nightly", on_update=lambda name, result: updated.append(result))
+    (result,) = updated
+    assert set(result.flows) == {"numbers", "files"}
+    states = [event.body.get("state") for event in result.events]
+    assert "RESETTING" in states
 
 
 def test_task_setting_without_effect_is_refused(opened: Opened) -> None:
-    run = opened(task="reset_checkpoint_selection: [files]").run_job("nightly")
+    run = opened(task="parameters: {a: b}").run_job("nightly")
     assert not run.state.has_succeeded
     (task,) = run.tasks
-    assert "pipeline_task.reset_checkpoint_selection of task 'refresh'" in str(task)
+    assert "pipeline_task.parameters of task 'refresh'" in str(task)
 
 
 def test_unknown_key_names_the_nearest(opened: Opened) -> None:

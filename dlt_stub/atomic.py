@@ -1,4 +1,4 @@
-"""Small JSON files that are whole or absent, never half written."""
+"""Small files that are whole or absent, never half written."""
 
 import json
 import os
@@ -11,11 +11,16 @@ from dlt_stub.errors import StateError
 
 def write_json(path: Path, value: Any) -> None:
     """Replace ``path`` by ``value`` as JSON in one step that survives a crash at any point."""
+    write_text(path, json.dumps(value, indent=1))  # ASCII: names need not be UTF-8
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` in one step that survives a crash at any point."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".draft")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)  # ASCII: names need not be UTF-8
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(draft).replace(path)

@@ -1,0 +1,47 @@
+"""Where a flow keeps how far it has come, and how that is forgotten while its rows are kept.
+
+Everything a flow has processed is told by one file, ``generation``: the checkpoint, the file ledger
+and the name Delta knows the flow's batch numbers by all carry it. Replacing that one file forgets
+all three at once, so that no crash leaves old batch numbers beside new progress.
+"""
+
+import shutil
+import uuid
+from pathlib import Path
+
+from dlt_stub.atomic import write_text
+
+_FILE = "generation"
+
+
+def checkpoint_of(flow: Path) -> Path:
+    """Return the folder of the checkpoint Spark keeps for the flow in folder ``flow``."""
+    return _of_generation(flow, "checkpoint")
+
+
+def source_of_files(flow: Path) -> Path:
+    """Return the folder of the cloudFiles ledger and schemas of the flow in folder ``flow``."""
+    return _of_generation(flow, "source")
+
+
+def generation(flow: Path) -> str | None:
+    """Return what tells the flow's batch numbers from those before its last reset."""
+    file = flow / _FILE
+    return file.read_text(encoding="utf-8").strip() if file.exists() else None
+
+
+def reset_progress(flow: Path) -> None:
+    """Let the flow in folder ``flow`` start from the beginning of its sources; rows are kept.
+
+    Source: docs "Recover a pipeline from streaming checkpoint failure", 2026-11-24.
+    """
+    write_text(flow / _FILE, uuid.uuid4().hex)
+    kept = {_FILE, checkpoint_of(flow).name, source_of_files(flow).name}
+    for folder in flow.iterdir():
+        if folder.is_dir() and folder.name not in kept:
+            shutil.rmtree(folder)
+
+
+def _of_generation(flow: Path, name: str) -> Path:
+    current = generation(flow)
+    return flow / (name if current is None else f"{name}-{current}")
