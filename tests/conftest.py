@@ -1,21 +1,17 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from dlt_stub.engine.jars import delta_jars
-from dlt_stub.engine.session import start_session
 
 pytest_plugins = ["dlt_stub.testing.plugin"]  # the installed entry point may be older than this
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """One Spark session for the whole test process."""
-    session = start_session(warehouse=tmp_path_factory.mktemp("warehouse"))
-    yield session
-    session.stop()
+def spark(dlt_spark: SparkSession) -> SparkSession:
+    """One Spark session for the whole test process: the test kit's."""
+    return dlt_spark
 
 
 @pytest.fixture(scope="session")

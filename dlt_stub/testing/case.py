@@ -1,4 +1,4 @@
-"""A case: pipeline definitions, what is given, what must come out; one folder with a ``case.yml``.
+"""A case: pipeline definitions, what is given, what must come out; told by one YAML file.
 
 Scalars stay the text that is written (``0012``, ``NO`` and ``1.50`` too): the column's type says
 what a value is. Only a plain ``null``, ``~`` or nothing is NULL. docs/testing.md tells the format.
@@ -18,6 +18,7 @@ from dlt_stub.errors import Origin, UsageError, nearest
 from dlt_stub.testing.rows import ExpectedRows, RowSpelling
 
 DEFINITIONS = "pipeline"
+NAMED_CASE = ".dlt.yml"  # a case that is called by its file, and not by its folder
 T = TypeVar("T")
 
 
@@ -97,7 +98,7 @@ class Expected:
 class Step:
     """One update, what lands before it and what holds after it."""
 
-    definitions: str
+    definitions: tuple[str, ...]  # files and folders below the case's folder; or a bundle's key
     configuration: Mapping[str, str]
     tables: tuple[GivenTable, ...]
     files: tuple[GivenFile, ...]
@@ -110,17 +111,16 @@ class Step:
 class Case:
     """One named behaviour with its source."""
 
+    name: str
     folder: Path
+    root: Path  # where helper modules are imported from; of a bundle, its folder
+    is_bundle: bool
+    variables: Mapping[str, str]  # of the bundle
     says: str
     source: str
     slow: bool
     replayable: bool
     steps: tuple[Step, ...]
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self.folder.name
 
 
 def read_case(file: Path) -> Case:
@@ -163,37 +163,53 @@ class _Reader:
         object.__setattr__(self, "folder", self.file.parent)
 
     def case(self, content: Any) -> Case:  # whatever YAML holds, here and below
-        top = self.mapping(
-            content,
-            "",
-            ["says", "source", "slow", "replayable", "configuration", "steps", "pipeline"],
-        )
-        for key in ("says", "source", "steps"):
+        known = ["says", "source", "slow", "replayable", "configuration", "pipeline", "steps"]
+        top = self.mapping(content, "", [*known, "root", "bundle", "variables"])
+        for key in ("says", "steps"):
             if not top.get(key):
                 raise self.fault(key, "is missing")
+        is_bundle = "bundle" in top
+        root = (self.folder / str(top.get("bundle") or top.get("root") or ".")).resolve()
+        if is_bundle and "pipeline" not in top:
+            raise self.fault("pipeline", "is missing: the key of one of the bundle's pipelines")
         configuration: Mapping[str, str] = self.texts(top.get("configuration"), "configuration")
-        definitions = str(top.get("pipeline") or DEFINITIONS)
+        definitions = self.definitions(top.get("pipeline") or DEFINITIONS, "pipeline")
         steps: list[Step] = []
         for at, each in self.items(top["steps"], "steps"):
             steps.append(self.step(each, at, definitions, configuration))
             definitions, configuration = steps[-1].definitions, steps[-1].configuration
+            for place in () if is_bundle else definitions:
+                if not (self.folder / place).exists():
+                    raise self.fault(f"{at}.pipeline", f"names no file or folder: {place}")
+        name = self.file.name.removesuffix(NAMED_CASE)
         return Case(
+            name=self.folder.name if name == self.file.name else name,
             folder=self.folder,
+            root=root,
+            is_bundle=is_bundle,
+            variables=self.texts(top.get("variables"), "variables"),
             says=str(top["says"]).strip(),
-            source=str(top["source"]).strip(),
+            source=str(top.get("source") or "").strip(),
             slow=self.truth(top.get("slow"), "slow", default=False),
             replayable=self.truth(top.get("replayable"), "replayable", default=True),
             steps=tuple(steps),
         )
 
+    def definitions(self, content: Any, at: str) -> tuple[str, ...]:
+        return (content,) if isinstance(content, str) else self.names(content, at)
+
     def step(
-        self, content: Any, at: str, definitions: str, configuration: Mapping[str, str]
+        self,
+        content: Any,
+        at: str,
+        definitions: tuple[str, ...],
+        configuration: Mapping[str, str],
     ) -> Step:
-        step = self.mapping(content, at, ["given", "pipeline", "configuration", "update", "expect"])
+        known = ["given", "pipeline", "configuration", "update", "expect"]
+        step = self.mapping(content, at, known)
         given = self.mapping(step.get("given"), f"{at}.given", ["tables", "files", "sql"])
-        definitions = str(step.get("pipeline") or definitions)
-        if not (self.folder / definitions).is_dir():
-            raise self.fault(f"{at}.pipeline", f"names no folder: {definitions}")
+        if step.get("pipeline"):
+            definitions = self.definitions(step["pipeline"], f"{at}.pipeline")
         tables, files = f"{at}.given.tables", f"{at}.given.files"
         return Step(
             definitions=definitions,

@@ -1,6 +1,5 @@
 """A pipeline with what a test does to it: feed it, update it, look at what came out."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from dlt_stub.engine.session import SERVERLESS_DEFAULTS
 from dlt_stub.errors import UsageError, nearest
 from dlt_stub.expectations import ExpectationMetrics
 from dlt_stub.flows.functions import WorkspaceFunctions
+from dlt_stub.testing.landing import land
 from dlt_stub.testing.outside import three_levels, write_outside_table
 from dlt_stub.testing.rows import RowSpelling, assert_rows
 from dlt_stub.update import Pipeline, UpdateResult
@@ -67,13 +67,7 @@ class PipelineUnderTest:
 
         ``name`` is a ``/Volumes/...`` path, or a path below ``landing``.
         """
-        file = self._volume_file(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        growing = file.with_name(f".{file.name}.part")
-        growing.write_bytes(content if isinstance(content, bytes) else content.encode())
-        if modified_at is not None:
-            os.utime(growing, (modified_at.timestamp(), modified_at.timestamp()))
-        return growing.rename(file)
+        return land(self._volume_file(name), content, modified_at=modified_at)
 
     def remove(self, name: str) -> None:
         """Take away a file that was landed."""

@@ -1,12 +1,13 @@
-"""The pytest plugin: the ``dlt_pipeline`` fixture, and every ``case.yml`` as a test.
+"""The pytest plugin: ``dlt_pipeline``, ``dlt_workspace`` and ``dlt_spark``, and cases as tests.
 
 Spark is imported when a test first needs it: pytest itself starts no slower.
 """
 
+import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -14,16 +15,120 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from dlt_stub.testing.case import Case
+    from dlt_stub.testing.pipeline import PipelineUnderTest
+    from dlt_stub.testing.workspace import WorkspaceUnderTest
+
+_started: pytest.StashKey["SparkSession"] = pytest.StashKey()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Return the collector of a ``case.yml`` beside a folder ``pipeline``, or None for others."""
-    is_case = file_path.name == "case.yml" and (file_path.parent / "pipeline").is_dir()
+    """Return the collector of a case, or None for other files.
+
+    A case is a ``case.yml`` beside a folder ``pipeline``, or a file called ``....dlt.yml``.
+    """
+    is_case = file_path.name.endswith(".dlt.yml") or (
+        file_path.name == "case.yml" and (file_path.parent / "pipeline").is_dir()
+    )
     return CaseFile.from_parent(parent, path=file_path) if is_case else None
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the Spark session, if it was a test of ours that started it."""
+    if (session := config.stash.get(_started, None)) is not None:
+        session.stop()
+
+
+class MakePipeline(Protocol):
+    """Makes the pipeline a test is about."""
+
+    def __call__(
+        self,
+        *source: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None = None,
+        configuration: Mapping[str, str] | None = None,
+        catalog: str = "main",
+        schema: str = "default",
+        **more: Any,
+    ) -> "PipelineUnderTest":
+        """Return a pipeline of source files or ``folder/**`` globs, relative to ``root``."""
+
+
+class MakeWorkspace(Protocol):
+    """Makes the workspace of a bundle a test is about."""
+
+    def __call__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        *,
+        target: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> "WorkspaceUnderTest":
+        """Return the workspace of the bundle in ``root``, by default pytest's root folder."""
+
+
+@pytest.fixture(scope="session")
+def dlt_spark(pytestconfig: pytest.Config) -> "SparkSession":
+    """The one Spark session of this process."""
+    return _session(pytestconfig)
+
+
+@pytest.fixture
+def dlt_pipeline(tmp_path: Path, pytestconfig: pytest.Config) -> MakePipeline:
+    """Make a pipeline in a workspace of this test's own; two of one test share the workspace.
+
+    ``root``, which helper modules are imported from, is pytest's root folder unless it is given.
+    """
+    from dlt_stub.testing.pipeline import PipelineUnderTest
+    from dlt_stub.update import Pipeline
+
+    def make(
+        *source: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None = None,
+        configuration: Mapping[str, str] | None = None,
+        catalog: str = "main",
+        schema: str = "default",
+        **more: Any,  # whatever else Pipeline takes
+    ) -> PipelineUnderTest:
+        given: dict[str, Any] = {"storage": tmp_path / "workspace", **more}
+        given.setdefault("spark", _session(pytestconfig))
+        return PipelineUnderTest(
+            Pipeline(
+                source=source,
+                root=root or pytestconfig.rootpath,
+                configuration=configuration,
+                catalog=catalog,
+                schema=schema,
+                **given,
+            )
+        )
+
+    return make
+
+
+@pytest.fixture
+def dlt_workspace(tmp_path: Path, pytestconfig: pytest.Config) -> MakeWorkspace:
+    """Make the workspace of a bundle, in a folder of this test's own."""
+    from dlt_stub.testing.workspace import WorkspaceUnderTest
+
+    def make(
+        root: str | os.PathLike[str] | None = None,
+        *,
+        target: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> WorkspaceUnderTest:
+        return WorkspaceUnderTest(
+            root or pytestconfig.rootpath,
+            storage=tmp_path / "workspace",
+            target=target,
+            variables=variables,
+            spark=_session(pytestconfig),
+        )
+
+    return make
+
+
 class CaseFile(pytest.File):
-    """One ``case.yml``: one test, called by its folder's name."""
+    """One case: one test, called by its folder's or its file's name."""
 
     def collect(self) -> Iterable[pytest.Item]:
         """Yield the case."""
@@ -48,7 +153,7 @@ class CaseItem(pytest.Item):
         from dlt_stub.testing.runner import run_case
 
         with tempfile.TemporaryDirectory(prefix="dlt_stub-case-") as folder:
-            run_case(self.case, storage=Path(folder), spark=_session())
+            run_case(self.case, storage=Path(folder), spark=_session(self.config))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """Return what the case says of itself, or the whole traceback of anything else."""
@@ -63,8 +168,14 @@ class CaseItem(pytest.Item):
         return self.path, None, f"case: {self.case.name}"
 
 
-def _session() -> "SparkSession":
-    """Return the one Spark session of this process; it ends with the process."""
+def _session(config: pytest.Config) -> "SparkSession":
+    """Return the one Spark session of this process; one we start ends with pytest."""
+    from pyspark.sql import SparkSession
+
     from dlt_stub.engine.session import start_session
 
-    return start_session()
+    was_running = SparkSession.getActiveSession() is not None
+    session = start_session()
+    if not was_running:
+        config.stash[_started] = session
+    return session

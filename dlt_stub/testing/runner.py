@@ -9,12 +9,13 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from dlt_stub.errors import DltStubError
+from dlt_stub.errors import DltStubError, UsageError
 from dlt_stub.events import Event
 from dlt_stub.testing.case import Case, Expected, ExpectedEvents, ExpectedFlow, ExpectedTable, Step
 from dlt_stub.testing.pipeline import LANDING, PipelineUnderTest, expectation_counts
 from dlt_stub.testing.rows import compare
 from dlt_stub.update import FlowResult, Pipeline, UpdateResult
+from dlt_stub.workspace import Workspace
 
 CATALOG, SCHEMA = "main", "default"
 
@@ -38,21 +39,7 @@ def run_case(case: Case, *, storage: Path, spark: SparkSession | None = None) ->
 
 
 def _faults(case: Case, step: Step, storage: Path, spark: SparkSession | None) -> Iterator[str]:
-    pipeline = PipelineUnderTest(
-        Pipeline(
-            source=[f"{step.definitions}/**"],
-            root=case.folder,
-            storage=storage,
-            catalog=CATALOG,
-            schema=SCHEMA,
-            configuration={
-                LANDING: f"/Volumes/{CATALOG}/{SCHEMA}/{LANDING}",
-                **step.configuration,
-            },
-            name=case.name,
-            spark=spark,
-        )
-    )
+    pipeline = PipelineUnderTest(_pipeline(case, step, storage, spark))
     _land(step, pipeline)
     expected = step.expected
     if step.update is not None:
@@ -70,6 +57,29 @@ def _faults(case: Case, step: Step, storage: Path, spark: SparkSession | None) -
         yield from _table_faults(table, pipeline)
     for query in expected.queries:
         yield from compare(pipeline.sql(query.text), query.rows, name=f"query {query.text!r}")
+
+
+def _pipeline(case: Case, step: Step, storage: Path, spark: SparkSession | None) -> Pipeline:
+    if case.is_bundle:
+        if len(step.definitions) != 1:
+            raise UsageError(f"case {case.name} names several pipelines: {step.definitions}")
+        workspace = Workspace.open(
+            case.root, variables=case.variables, storage=storage, spark=spark
+        )
+        pipeline = workspace.pipeline(step.definitions[0])
+        pipeline.configuration.update(step.configuration)
+        return pipeline
+    places = [case.folder / place for place in step.definitions]
+    return Pipeline(
+        source=[f"{place}/**" if place.is_dir() else place for place in places],
+        root=case.root,
+        storage=storage,
+        catalog=CATALOG,
+        schema=SCHEMA,
+        configuration={LANDING: f"/Volumes/{CATALOG}/{SCHEMA}/{LANDING}", **step.configuration},
+        name=case.name,
+        spark=spark,
+    )
 
 
 def _land(step: Step, pipeline: PipelineUnderTest) -> None:

@@ -37,7 +37,10 @@ def case_file(folder: Path, text: str) -> Path:
         (HEAD + "steps: [{given: {tables: [a]}}]", r"given.tables is no mapping: \['a'\]"),
         (HEAD + "steps: [{given: {tables: {a: {rows: [1]}}}}]", r"rows\[0\] is no row: '1'"),
         (HEAD + "steps: [{given: {files: {a: {copy: no}}}}]", "names no file: no"),
-        (HEAD + "steps: [{pipeline: other}]", r"steps\[0\].pipeline names no folder: other"),
+        (
+            HEAD + "steps: [{pipeline: other}]",
+            r"steps\[0\].pipeline names no file or folder: other",
+        ),
         (HEAD + "steps: [{expect: {error: '('}}]", "error is not a regular expression"),
         (HEAD + "steps: [{expect: {tables: {a: {}}}}]", "tables.a expects nothing"),
         (HEAD + "steps: [{expect: {expectations: {a: {r: {passed: 1}}}}}]", "r.failed is not"),
