@@ -64,10 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clone_missing(chosen.clones, {case.repository for case in cases})
     spark = start_session()
     outcomes = []
-    for case in cases:
-        outcome = run_case(case, clones=chosen.clones, spark=spark)
-        print(f"{outcome.seconds:6.1f} s  {case.name:34} {outcome.result}", flush=True)
-        outcomes.append(outcome)
+    try:
+        for case in cases:
+            outcome = run_case(case, clones=chosen.clones, spark=spark)
+            print(f"{outcome.seconds:6.1f} s  {case.name:34} {outcome.result}", flush=True)
+            outcomes.append(outcome)
+    finally:
+        spark.stop()
     if chosen.write:
         PAGE.write_text(render_page(outcomes), encoding="utf-8")
     return 0 if all(outcome.result.startswith(outcome.case.ends) for outcome in outcomes) else 1
