@@ -8,7 +8,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +27,27 @@ from dlt_stub.declare.registry import (
     shown,
     user_origin,
 )
+from dlt_stub.declare.user_session import UserSession
 from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin
 from dlt_stub.notebooks import is_notebook, read_notebook
+from dlt_stub.volume_files import finding_volumes
 
 _TAKEN = ("dlt", "pyspark.pipelines")
 _OURS = "dlt_stub"
+_NONE: Mapping[str, types.ModuleType] = types.MappingProxyType({})
 _one_at_a_time = threading.RLock()
 
 
 @contextmanager
-def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
+def user_world(
+    session: SparkSession, *, root: Path | None, modules: Mapping[str, types.ModuleType] = _NONE
+) -> Iterator[None]:
     """Let user code import ``dlt`` and the modules below ``root``, and find ``session`` active.
 
+    ``modules`` can be imported too, and a ``UserSession`` makes ``/Volumes`` paths work.
     ``sys.modules`` belongs to the process, so a second block waits for the first to end.
     """
-    with _one_at_a_time, showing_below(root), _statics(session):
+    with _one_at_a_time, showing_below(root), _statics(session), _volumes_of(session):
         before, path = dict(sys.modules), list(sys.path)
         # A helper imported by an earlier update, or by a test, may be another text by now; one of
         # the same name from elsewhere would be found instead of the user's own.
@@ -55,11 +61,16 @@ def user_world(session: SparkSession, *, root: Path | None) -> Iterator[None]:
         sys.modules["dlt"] = _module("dlt", exported(), refused=NOT_YET)
         pipelines = _module("pyspark.pipelines", {}, refused=None)
         sys.modules["pyspark.pipelines"] = vars(pyspark)["pipelines"] = pipelines
+        replaced = {name: before[name] for name in modules if name in before}
+        sys.modules.update(modules)
         if root is not None:
             sys.path.insert(0, str(root))
         try:
             yield
         finally:
+            for name in modules:
+                sys.modules.pop(name, None)
+            sys.modules.update(replaced)
             for name, module in list(sys.modules.items()):
                 if name not in before and (_is_taken(name) or _is_below(module, root)):
                     _forget_pickling(module)
@@ -139,6 +150,12 @@ def _run_file(file: Path, source: NotebookSource) -> None:
 def _refuse_sql(text: str, origin: Origin) -> None:
     raise NotEmulatedError(
         "SQL sources are not run locally yet", origin=origin, hint="declare it in Python"
+    )
+
+
+def _volumes_of(session: SparkSession) -> AbstractContextManager[None]:
+    return (
+        finding_volumes(session.names.path) if isinstance(session, UserSession) else nullcontext()
     )
 
 

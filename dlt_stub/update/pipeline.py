@@ -2,7 +2,8 @@
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.readwriter import DataFrameReader
 
 from dlt_stub.clock import Clock, SystemClock
+from dlt_stub.dbutils import Dbutils, redacting
 from dlt_stub.declare.notebook_sources import RUN_MAGICS
 from dlt_stub.declare.user_code import user_world
 from dlt_stub.declare.user_session import UserSession
@@ -23,7 +25,7 @@ from dlt_stub.flows.names import PipelineNames, PipelinePlace
 from dlt_stub.graph import Graph
 from dlt_stub.locks import exclusive
 from dlt_stub.paths import WorkspacePaths
-from dlt_stub.update.globals import Dbutils, display
+from dlt_stub.update.globals import modules_of, pipeline_names
 from dlt_stub.update.records import Selection, UpdateCause, UpdateResult
 from dlt_stub.update.retries import Retries, is_update_retryable
 from dlt_stub.update.run import PipelineSources, UpdateRun
@@ -162,8 +164,9 @@ class Pipeline:
             DefinitionError: a source file, dataset or flow is wrong.
         """
         session = self._session()
-        with user_world(session, root=self._root):
-            return self._update_run(session, Selection(), UpdateCause.API_CALL, None).resolve()
+        with self._world(session) as names:
+            run = self._update_run(session, names, Selection(), UpdateCause.API_CALL, None)
+            return run.resolve()
 
     def table(self, name: str) -> DataFrame:
         """Return a published dataset.
@@ -201,29 +204,35 @@ class Pipeline:
         self, selection: Selection, cause: UpdateCause, listener: Listener | None
     ) -> UpdateResult:
         session = self._session()
-        with user_world(session, root=self._root):
-            return self._update_run(session, selection, cause, listener).run()
+        with self._world(session) as names:
+            return self._update_run(session, names, selection, cause, listener).run()
+
+    @contextmanager
+    def _world(self, session: UserSession) -> Iterator[dict[str, Any]]:
+        """Let user code run inside the block, and give the names it finds as globals."""
+        dbutils = Dbutils(self.paths)
+        names = pipeline_names(session, dbutils)
+        with (
+            user_world(session, root=self._root, modules=modules_of(names)),
+            redacting(dbutils.secrets),
+        ):
+            yield names
 
     def _update_run(
         self,
         session: UserSession,
+        names: dict[str, Any],  # Any: whatever user code finds by name
         selection: Selection,
         cause: UpdateCause,
         listener: Listener | None,
     ) -> UpdateRun:
-        user_globals: dict[str, Any] = {
-            "spark": session,
-            "sc": session.sparkContext,
-            "dbutils": Dbutils(),
-            "display": display,
-        }
         return UpdateRun(
             place=self.place,
             pipeline_name=self.name,
             sources=PipelineSources(
                 files=self._files,
                 root=self._root,
-                user_globals=user_globals,
+                user_globals=names,
                 runs_magics=self.configuration.get(RUN_MAGICS, "").lower() == "true",
             ),
             session=session,

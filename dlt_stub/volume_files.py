@@ -1,0 +1,167 @@
+"""Lets ``open``, ``os``, ``pathlib``, ``shutil`` and ``glob`` find ``/Volumes/...``.
+
+On Databricks a volume is a folder of every machine, so user code opens its files by name. For the
+time that user code runs, the functions of Python that take a path are wrapped: a path that begins
+with ``/Volumes/`` is looked for in the local workspace, any other is left alone. Libraries that
+open files in C see no such folder; their own error is loud.
+
+Source: docs "Work with files in Unity Catalog volumes", 2026-11-24.
+"""
+
+import builtins
+import functools
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+VOLUMES = "/Volumes"
+# Functions of ``os`` by how many of their first arguments are paths. Those that ``os`` builds of
+# these (``walk``, ``makedirs``, ...) are left out: wrapped too, they would hide the volume's name.
+_PATHS = {
+    1: "access chmod chown getxattr lchown listdir listxattr lstat mkdir mkfifo open readlink "
+    "remove removexattr rmdir scandir setxattr stat statvfs truncate unlink utime",
+    2: "link rename replace symlink",
+}
+_SETS = (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids)
+_Locate = Callable[[str], str]
+
+
+@contextmanager
+def finding_volumes(locate: _Locate) -> Iterator[None]:
+    """Find ``/Volumes`` paths where ``locate`` says, for every thread, inside the block."""
+    place = _Place(locate)
+    places: list[tuple[Any, str, Any]] = []  # Any: modules, and what they hold
+    added: list[tuple[set[Any], Any]] = []
+
+    def put(module: Any, name: str, count: int) -> None:
+        original = getattr(module, name)
+        wrapper = _Wrapped(original, count, place)
+        places.append((module, name, original))
+        setattr(module, name, wrapper)
+        for members in _SETS:
+            if original in members:
+                members.add(wrapper)
+                added.append((members, wrapper))
+
+    try:
+        put(builtins, "open", 1)
+        put(io, "open", 1)
+        for count, names in _PATHS.items():
+            for name in names.split():
+                if hasattr(os, name):
+                    put(os, name, count)
+        yield
+    finally:
+        for module, name, original in reversed(places):
+            setattr(module, name, original)
+        for members, wrapper in added:
+            members.discard(wrapper)
+
+
+class _Place:
+    """Knows where volumes lie, and asks the machine itself, not the wrapped functions."""
+
+    def __init__(self, locate: _Locate) -> None:
+        self._locate = locate
+        self._stat = os.stat
+
+    def local(self, path: Any) -> Any:
+        """Return the local path of a path in a volume; anything else as it is."""
+        # Bytes and file descriptors are the callers' business: neither names a volume.
+        if not isinstance(path, str | os.PathLike):
+            return path
+        text = os.fspath(path)
+        if not isinstance(text, str) or not (text == VOLUMES or text.startswith(f"{VOLUMES}/")):
+            return path
+        if self._is_disk(text):
+            return path
+        return self._locate(text)
+
+    def _is_disk(self, text: str) -> bool:
+        """Return whether this machine has a disk of that name: macOS mounts them in /Volumes."""
+        name = "/".join(text.split("/", 3)[:3])
+        if name.rstrip("/") == VOLUMES:
+            return False
+        try:
+            self._stat(name)
+        except OSError:
+            return False
+        return True
+
+
+class _Wrapped:
+    """A function whose first ``count`` arguments are looked for in volumes."""
+
+    def __init__(self, function: Callable[..., Any], count: int, place: _Place) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._count = count
+        self._place = place
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # whatever the function takes
+        given = args[: self._count]
+        found = tuple(map(self._place.local, given))
+        if found == given:
+            return self._function(*args, **kwargs)
+        try:
+            result = self._function(*found, *args[self._count :], **kwargs)
+        except OSError as error:
+            names = dict(zip(map(_text, found), map(_text, given), strict=True))
+            error.filename = names.get(error.filename, error.filename)
+            error.filename2 = names.get(error.filename2, error.filename2)
+            raise
+        if self._function.__name__ == "scandir":
+            return _Entries(result, _text(given[0]))
+        return result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A Python worker gets the function as it is: it knows no local workspace."""
+        module = builtins if self._function.__module__ == "io" else os
+        return getattr, (module, self._function.__name__)
+
+
+def _text(path: Any) -> str | None:
+    return os.fspath(path) if isinstance(path, str | os.PathLike) else None
+
+
+class _Entries:
+    """What ``os.scandir`` gives, with paths in the volume."""
+
+    def __init__(self, entries: Any, folder: str | None) -> None:
+        self._entries = entries
+        self._folder = folder or ""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> "_Entry":
+        return _Entry(next(self._entries), self._folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._entries.close()
+
+
+class _Entry:
+    """One ``os.DirEntry``, by its path in the volume."""
+
+    def __init__(self, entry: Any, folder: str) -> None:
+        self._entry = entry
+        self.name: str = entry.name
+        self.path = f"{folder.rstrip('/')}/{entry.name}"
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._entry, name)
+
+    def __repr__(self) -> str:
+        return f"<DirEntry {self.name!r}>"
