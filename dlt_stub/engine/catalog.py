@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -61,18 +62,16 @@ class TableRegistry:
             UsageError: another pipeline owns the name, or another catalog holds the same
                 ``schema.name`` (Spark's catalogs share one namespace here).
         """
-        for other in self.entries():
-            same = (other.schema.lower(), other.name.lower()) == (
-                entry.schema.lower(),
-                entry.name.lower(),
-            )
-            if same and other.catalog.lower() != entry.catalog.lower():
+        schema, name = segment(entry.schema.lower()), segment(entry.name.lower())
+        for file in sorted(self._folder.glob(f"*/{escape(schema)}/{escape(name)}.json")):
+            other = _entry(file)
+            if other.catalog.lower() != entry.catalog.lower():
                 raise UsageError(
                     f"table {entry.full_name} cannot stand beside {other.full_name} in one local "
                     "workspace: catalogs share one namespace here",
                     hint="use another schema, or another workspace folder",
                 )
-            if same and other.pipeline_id != entry.pipeline_id:
+            if other.pipeline_id != entry.pipeline_id:
                 raise UsageError(
                     f"table {entry.full_name} belongs to pipeline {other.pipeline_id}; found "
                     f"pipeline {entry.pipeline_id}",

@@ -40,18 +40,19 @@ def resolve(declarations: Declarations, *, analyse: Analyse) -> Graph:
     resolved: dict[str, ResolvedDataset] = {}
     analysed: dict[str, ResolvedFlow] = {}
     remaining = dict(by_name)
+    waits: dict[str, list[_Waiting]] = {}  # by dataset: a query is run again once it can get on
     while remaining:
-        waiting: list[_Waiting] = []
         before = len(remaining)
         for name in list(remaining):
-            blocked = _analyse_flows(flows_of[name], analysed, resolved, analyse)
-            if blocked:
-                waiting.extend(blocked)
+            if any(each.for_dataset not in resolved for each in waits.get(name, ())):
+                continue
+            waits[name] = _analyse_flows(flows_of[name], analysed, resolved, analyse)
+            if waits[name]:
                 continue
             flows = tuple(analysed[flow.name] for flow in flows_of[name])
             resolved[name] = _resolved(remaining.pop(name), flows)
         if len(remaining) == before:
-            raise _cycle(waiting)
+            raise _cycle([each for name in remaining for each in waits[name]])
     return Graph(datasets=resolved)
 
 

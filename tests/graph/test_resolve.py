@@ -43,8 +43,10 @@ class Queries:
     def __init__(self, reads: Mapping[str, tuple[str, ...]], **analyses: Analysis) -> None:
         self.reads = reads
         self.analyses = analyses
+        self.runs: list[str] = []
 
     def __call__(self, flow: Flow, resolved: Mapping[str, ResolvedDataset]) -> Analysis:
+        self.runs.append(flow.name)
         inputs = self.reads.get(flow.name, ())
         for name in inputs:
             if name not in resolved:
@@ -76,6 +78,15 @@ def test_datasets_come_after_what_they_read() -> None:
     graph = of([dataset(n) for n in names], [flow(n) for n in names], {"c": ("b",), "b": ("a",)})
     assert list(graph.datasets) == ["a", "b", "c"]
     assert {each.kind for each in graph.tables} == {DatasetKind.MATERIALIZED_VIEW}
+
+
+def test_query_is_run_again_only_when_it_gets_on() -> None:
+    names = [f"t{at}" for at in reversed(range(100))]
+    queries = Queries({f"t{at}": (f"t{at - 1}",) for at in range(1, 100)})
+    declarations = Declarations(datasets=tuple(map(dataset, names)), flows=tuple(map(flow, names)))
+    graph = resolve(declarations, analyse=queries)
+    assert list(graph.datasets) == names[::-1]
+    assert len(queries.runs) == 2 * len(names) - 1
 
 
 def test_tables_behind_views_are_found() -> None:
