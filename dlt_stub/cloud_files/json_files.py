@@ -7,7 +7,7 @@ from typing import Final
 
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType, VariantType
+from pyspark.sql.types import ArrayType, StringType, StructField, StructType, VariantType
 
 from dlt_stub.cloud_files.columns import Match
 from dlt_stub.cloud_files.headers import Header
@@ -42,11 +42,14 @@ def read_keys(
     reader = _reader(spark, options).option("columnNameOfCorruptRecord", _CORRUPT)
     reader = reader.schema(StructType(fields)).option("singleVariantColumn", _WHOLE)
     rows = reader.load(filled)
+    texts = ArrayType(StringType())
     each = F.try_variant_get(_WHOLE, "$", "array<map<string,variant>>")
     keys = F.coalesce(
         F.map_keys(F.try_variant_get(_WHOLE, "$", "map<string,variant>")),
         F.flatten(F.transform(each, F.map_keys)),
-        F.json_object_keys(_CORRUPT),  # the variant's parser refuses a key that comes twice
+        # The variant's parser refuses a key that comes twice.
+        F.json_object_keys(_CORRUPT),
+        F.flatten(F.array_compact(F.transform(F.from_json(_CORRUPT, texts), F.json_object_keys))),
         F.array().cast("array<string>"),
     )
     found = (
@@ -141,12 +144,13 @@ def _rescued(
 
     Source: Databricks, "What is the rescued data column?", checked 2026-11-24.
     """
-    typed = [name for name, target in pairs if target]
+    names = [name for name, _ in pairs]
     settings = {key: value for key, value in options.reader.items() if key not in _OF_FILES}
     settings["columnNameOfCorruptRecord"] = _CORRUPT
     corrupt = F.coalesce(_CORRUPT, _ABSENT)
+    # Keys without a column too: a value that cannot be a VARIANT has its record rescued whole.
     variants = StructType(
-        [*(StructField(name, VariantType()) for name in typed), StructField(_CORRUPT, StringType())]
+        [*(StructField(name, VariantType()) for name in names), StructField(_CORRUPT, StringType())]
     )
     parsed = F.from_json(corrupt, variants, settings)
 

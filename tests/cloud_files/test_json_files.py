@@ -170,6 +170,15 @@ def test_new_field_inside_arrives_too(landing: "Landing") -> None:
     assert (row.o.k, row.o.m, row.a[0].y) == (2, "t", 2)
 
 
+def test_new_field_of_nothing_is_not_new(landing: "Landing") -> None:
+    landing.options["cloudFiles.schemaHints"] = "o STRUCT<k: INT>"
+    landing.land("a.json", lines({"o": {"k": 1}}))
+    landing.ingest()
+    landing.land("b.json", lines({"o": {"k": 2, "m": {}}}))
+    (row,) = landing.ingest()
+    assert (row.o.asDict(), row._rescued_data) == ({"k": 2}, None)
+
+
 def test_new_field_inside_is_not_rescued(landing: "Landing") -> None:
     landing.options |= {
         "cloudFiles.schemaEvolutionMode": "rescue",
@@ -230,6 +239,19 @@ def test_keys_that_come_twice_are_seen(landing: "Landing") -> None:
     (theirs,) = reader.json(f"{landing.folder}/a.json").collect()
     (row,) = landing.ingest()
     assert (row.id, row.x) == tuple(theirs)
+
+
+def test_doubled_keys_inside_lose_nothing(landing: "Landing") -> None:
+    landing.options["cloudFiles.schemaEvolutionMode"] = "rescue"
+    landing.land("a.json", lines({"id": 1}))
+    landing.ingest()
+    record = '{"id":2,"o":{"k":1,"k":2}}'
+    landing.land("b.json", record + "\n" + '[{"id":3,"id":4,"q":1}]' + "\n")
+    (batch,) = landing.plan()
+    assert batch.header == ("id", "o", "q")
+    rows = landing.ingest()
+    assert [row.id for row in rows] == ["2", "4"]
+    assert rescued(rows[0]._rescued_data) == {"_corrupt_record": record}
 
 
 def test_odd_keys_are_columns_too(landing: "Landing") -> None:
