@@ -20,6 +20,11 @@ class FileFormat(StrEnum):
         """Whether every file has the same columns, so that nothing is inferred or rescued."""
         return self in (FileFormat.TEXT, FileFormat.BINARY_FILE)
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the files hold no types, so that columns are STRING unless types are inferred."""
+        return self in (FileFormat.CSV, FileFormat.JSON)
+
 
 _CSV: Final = (
     "charset",

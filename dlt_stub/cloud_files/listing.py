@@ -12,11 +12,10 @@ from zoneinfo import ZoneInfo
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from dlt_stub.cloud_files.globs import has_pattern, literal_folder, prefix_pattern
 from dlt_stub.cloud_files.options import CloudFilesOptions
 from dlt_stub.cloud_files.records import FileEntry
-from dlt_stub.errors import NotEmulatedError, Origin, SourceError
-
-_GLOB = frozenset("*?[]{}")
+from dlt_stub.errors import Origin, SourceError
 
 
 def jvm(spark: SparkSession) -> Any:  # Py4J has no types
@@ -40,17 +39,23 @@ def list_files(
     """Return every file below ``path`` that the source takes, oldest first, then by path.
 
     Subfolders are always searched. Names that begin with ``_`` or ``.`` are skipped, folders so
-    named too, as Spark does.
+    named too, as Spark does. A pattern in ``path`` means what ``prefix_pattern`` says, or, with
+    ``cloudFiles.useStrictGlobber``, what it means to Spark's other file sources.
 
     Raises:
         SourceError: the path does not exist, or a name cannot be read by Spark.
-        NotEmulatedError: a folder is named ``key=value`` while the schema is inferred.
     """
     root = local_path(path)
-    if root is not None and (Path(root).exists() or not _GLOB & set(root)):
-        found = _walk(Path(os.path.normpath(root)), path, origin)
+    where = path if root is None else root
+    is_loose = has_pattern(where) and not options.is_strict_globber
+    base = literal_folder(where) if is_loose else where
+    if root is not None and not has_pattern(base):
+        found = _walk(Path(os.path.normpath(base)), path, origin)
     else:
-        found = _walk_hadoop(spark, path, origin)
+        found = _walk_hadoop(spark, base, origin)
+    if is_loose:
+        begins = prefix_pattern(where, origin).match
+        found = (each for each in found if begins(each[1].path))
     selects = _Selection(spark, options, origin)
     try:
         files = [file for relative, file in found if selects(relative, file)]
@@ -194,17 +199,10 @@ class _Selection:
             return False
         if not self._after_ms < file.modified_ms < self._before_ms:
             return False
-        self._check(file, folders, name)
+        self._check(file, name)
         return True
 
-    def _check(self, file: FileEntry, folders: list[str], name: str) -> None:
-        if self._options.has_partition_columns and any("=" in folder for folder in folders):
-            raise NotEmulatedError(
-                f"file {file.path!r} lies in a key=value folder, from which Auto Loader takes a "
-                "column; that is not emulated",
-                origin=self._origin,
-                hint="set the option cloudFiles.partitionColumns to '' to have no such column",
-            )
+    def _check(self, file: FileEntry, name: str) -> None:
         if file.path != file.path.encode("utf-8", "ignore").decode():
             raise SourceError(
                 f"file {file.path!r} cannot be read: its name is not UTF-8",

@@ -32,6 +32,7 @@ _EMULATED: Final = (
     "cloudFiles.rescuedDataColumn",
     "cloudFiles.schemaEvolutionMode",
     "cloudFiles.schemaHints",
+    "cloudFiles.useStrictGlobber",
     "cloudFiles.validateOptions",
     "cloudFiles.cleanSource",
     "header",
@@ -80,8 +81,6 @@ _REFUSED: Final = {
         "files are never moved or deleted here; the bundle's archive task does that",
     ),
     "cloudFiles.maxFileAge": ((), "the ledger forgets no file"),
-    "cloudFiles.partitionColumns": (("",), "columns are not taken from folder names"),
-    "cloudFiles.useStrictGlobber": (("false",), "there is one way of matching paths"),
     "columnNameOfCorruptRecord": ((), "malformed fields go to the rescued data column only"),
     "ignoreCorruptFiles": (("false",), "a file that cannot be read stops the flow"),
     "dropFieldIfAllNull": (("false",), "a column is there when a file names it"),
@@ -103,7 +102,10 @@ class EvolutionMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudFilesOptions:
-    """The options of one source, defaults filled in; ``reader`` is what Spark's reader gets."""
+    """The options of one source, defaults filled in; ``reader`` is what Spark's reader gets.
+
+    ``partition_columns`` is None where the folders themselves say which columns they hold.
+    """
 
     format: FileFormat
     evolution: EvolutionMode
@@ -113,7 +115,8 @@ class CloudFilesOptions:
     max_bytes: int | None
     allow_overwrites: bool
     include_existing_files: bool
-    has_partition_columns: bool
+    partition_columns: tuple[str, ...] | None
+    is_strict_globber: bool
     ignore_missing_files: bool
     path_glob_filter: str | None
     modified_after: str | None
@@ -160,7 +163,8 @@ def parse_options(
         max_bytes=given.byte_count("cloudFiles.maxBytesPerTrigger"),
         allow_overwrites=given.flag("cloudFiles.allowOverwrites", default=False),
         include_existing_files=given.flag("cloudFiles.includeExistingFiles", default=True),
-        has_partition_columns=not has_schema and given.text("cloudFiles.partitionColumns") is None,
+        partition_columns=given.names("cloudFiles.partitionColumns"),
+        is_strict_globber=given.flag("cloudFiles.useStrictGlobber", default=False),
         ignore_missing_files=given.flag("ignoreMissingFiles", default=False),
         path_glob_filter=given.text("pathGlobFilter"),
         modified_after=given.text("modifiedAfter"),
@@ -285,6 +289,12 @@ class _Given:
 
     def text(self, name: str) -> str | None:
         return self._values.get(name.lower())
+
+    def names(self, name: str) -> tuple[str, ...] | None:
+        found = self.text(name)
+        if found is None:
+            return None
+        return tuple(each.strip() for each in found.split(",") if each.strip())
 
     def flag(self, name: str, *, default: bool) -> bool:
         found = self.text(name)

@@ -17,13 +17,20 @@ from dlt_stub.cloud_files.columns import (
 )
 from dlt_stub.cloud_files.fixed_files import FIXED_COLUMNS, check_fixed
 from dlt_stub.cloud_files.formats import FileFormat
+from dlt_stub.cloud_files.globs import has_pattern
 from dlt_stub.cloud_files.headers import Header
-from dlt_stub.cloud_files.listing import list_files, stat_file
+from dlt_stub.cloud_files.listing import list_files, local_path, stat_file
 from dlt_stub.cloud_files.options import CloudFilesOptions, EvolutionMode, parse_options
+from dlt_stub.cloud_files.partitions import (
+    folder_values,
+    inferred_partitions,
+    keys_in,
+    with_partitions,
+)
 from dlt_stub.cloud_files.records import FileBatch, FileEntry
 from dlt_stub.cloud_files.shapes import Shapes
 from dlt_stub.cloud_files.state import CloudFilesState
-from dlt_stub.errors import Origin, SourceError, UnknownFieldError
+from dlt_stub.errors import NotEmulatedError, Origin, SourceError, UnknownFieldError
 
 _SAMPLE_FILES: Final = 1000
 _SAMPLE_BYTES: Final = 50 * 2**30
@@ -69,8 +76,9 @@ class CloudFilesSource:
 
         Without a schema given by the user they come from the schema log; the first time they are
         inferred (the headers of the first 1000 files or 50 GB, as STRING unless types are
-        inferred, hinted or, in Parquet, the files' own) and written. Hints changed since then
-        apply to the next version (assumed). Hints given by the side of a schema have no effect.
+        inferred, hinted or, in Parquet, the files' own) and written, the columns that stand in
+        names of folders behind those of the files. Hints changed since then apply to the next
+        version (assumed). Hints given by the side of a schema have no effect.
 
         Source: Databricks, "Configure schema inference and evolution in Auto Loader", checked
         2026-11-24. That an empty folder is no error when there are hints is assumed.
@@ -83,11 +91,11 @@ class CloudFilesSource:
             columns = given if isinstance(given, StructType) else self._ddl(given, "the schema")
             check_types(columns, "the schema", self.origin, is_nested=self._is_nested)
             if self.options.format.is_fixed:
-                check_fixed(columns, self.options.format, self.origin)
+                named = self.options.partition_columns or ()
+                own = [field for field in columns if field.name not in named]
+                check_fixed(StructType(own), self.options.format, self.origin)
             nullable = StructType([StructField(field.name, field.dataType) for field in columns])
             return with_rescued(nullable, self.options.rescued_column)
-        if self.options.format.is_fixed:
-            return FIXED_COLUMNS[self.options.format]
         latest = state.latest_schema()
         if latest is None:
             latest = state.add_schema(self._inferred(spark), self.options.hints)
@@ -127,10 +135,15 @@ class CloudFilesSource:
             state.start([] if self.options.include_existing_files else found)
         overwrites = self.options.allow_overwrites
         fresh = [file for file in found if state.is_new(file, allow_overwrites=overwrites)]
+        headers = {
+            keys: self._headers(spark, files, schema)
+            for keys, files in self._by_keys(fresh).items()
+        }
         shapes = self._shapes(spark, schema)
-        headers = shapes.headers(fresh)
-        self._evolve(shapes, state, schema, headers)
-        groups = shapes.groups(headers)
+        self._evolve(
+            shapes, state, schema, dict(itertools.chain(*map(dict.items, headers.values())))
+        )
+        groups = itertools.chain.from_iterable(map(shapes.groups, headers.values()))
         state.assign([(key, chunk) for key, files in groups for chunk in self._chunks(files)])
         return state.pending
 
@@ -154,7 +167,53 @@ class CloudFilesSource:
         if not paths:
             reader = spark.read.schema(schema).option("__globPaths__", "false")
             return reader.format(self._any_format).load(_empty_folder(state))
-        return self._shapes(spark, schema).rows(paths, batch.header, schema)
+        names = self._partitions(batch.files[0], schema)
+        own = StructType([field for field in schema if field.name not in names])
+        frame = self._shapes(spark, schema, names).rows(paths, batch.header, own)
+        return with_partitions(frame, names, schema, self.path) if names else frame
+
+    def _by_keys(self, files: Iterable[FileEntry]) -> dict[tuple[str, ...], list[FileEntry]]:
+        """Return the files by the keys of the folders they lie in: one read takes one set."""
+        groups: dict[tuple[str, ...], list[FileEntry]] = {}
+        named = self.options.partition_columns
+        for file in files:
+            keys = () if named == () else tuple(sorted(folder_values(file, self.path)))
+            groups.setdefault(keys, []).append(file)
+        return groups
+
+    def _headers(
+        self, spark: SparkSession, files: Sequence[FileEntry], schema: StructType
+    ) -> dict[FileEntry, Header]:
+        names = self._partitions(files[0], schema)
+        headers = self._shapes(spark, schema, names).headers(files)
+        self._check_apart(headers, names)
+        return headers
+
+    def _partitions(self, file: FileEntry, schema: StructType) -> tuple[str, ...]:
+        """Return the columns of ``schema`` that the folders of ``file`` give a value."""
+        named = self.options.partition_columns
+        names = [name for name in schema.fieldNames() if name != self.options.rescued_column]
+        found = keys_in(file, self.path, names if named is None else named)
+        if found and named is None and has_pattern(local_path(self.path) or self.path):
+            raise NotEmulatedError(
+                f"file {file.path!r} lies in a key=value folder below the pattern {self.path!r}: "
+                "whether Auto Loader takes a column from it is not documented",
+                origin=self.origin,
+                hint="name the columns by the option cloudFiles.partitionColumns, or set it to ''",
+            )
+        return found
+
+    def _check_apart(self, headers: Mapping[FileEntry, Header], names: Iterable[str]) -> None:
+        wanted = {name.lower() for name in names}
+        for file, header in headers.items():
+            for column in header.columns:
+                if column.lower() in wanted:
+                    raise NotEmulatedError(
+                        f"file {file.path!r} has a column {column!r}, and lies in a folder that "
+                        "gives it a value too: which of them counts is not documented",
+                        origin=self.origin,
+                        hint="set the option cloudFiles.partitionColumns to '' to read the file's",
+                    )
 
     @property
     def _is_nested(self) -> bool:
@@ -189,7 +248,7 @@ class CloudFilesSource:
     def _has_header_still(
         self, spark: SparkSession, now: FileEntry, batch: FileBatch, schema: StructType
     ) -> bool:
-        header = self._shapes(spark, schema).headers([now]).get(now)
+        header = self._headers(spark, [now], schema).get(now)
         if header is None or not header.has_rows:
             return False
         is_json = self.options.format is FileFormat.JSON  # read by name: fewer keys are no change
@@ -216,8 +275,14 @@ class CloudFilesSource:
     def _inferred(self, spark: SparkSession) -> StructType:
         hints = self._hints()
         sample = self._sample(list_files(spark, self.path, self.options, self.origin))
+        partitions = inferred_partitions(spark, sample, self.path, self.options)
+        if sample and partitions:
+            self._partitions(sample[0], partitions)
+        if self.options.format.is_fixed:
+            return StructType([*FIXED_COLUMNS[self.options.format], *partitions])
         shapes = self._shapes(spark, None)
         headers = shapes.headers(sample)
+        self._check_apart(headers, partitions.fieldNames())
         names = new_columns(
             list(itertools.chain.from_iterable(header.columns for header in headers.values())),
             self._reserved(),
@@ -229,7 +294,8 @@ class CloudFilesSource:
                 origin=self.origin,
                 hint="land a file first, or name the columns by cloudFiles.schemaHints",
             )
-        return with_hints(shapes.types(names, headers, hints), hints)
+        types = shapes.types(names, headers, hints)
+        return with_hints(StructType([*types, *partitions]), hints)
 
     def _reserved(self) -> tuple[str, ...]:
         name = self.options.rescued_column
@@ -240,11 +306,13 @@ class CloudFilesSource:
         pairs = zip(files[:_SAMPLE_FILES], sizes, strict=False)
         return [file for file, before in pairs if before < _SAMPLE_BYTES]
 
-    def _shapes(self, spark: SparkSession, schema: StructType | None) -> Shapes:
+    def _shapes(
+        self, spark: SparkSession, schema: StructType | None, partitions: Sequence[str] = ()
+    ) -> Shapes:
         positional = None
         if self.schema is not None and schema is not None:
-            names = schema.fieldNames()
-            positional = tuple(name for name in names if name != self.options.rescued_column)
+            others = {self.options.rescued_column, *partitions}
+            positional = tuple(name for name in schema.fieldNames() if name not in others)
         return Shapes(spark=spark, options=self.options, origin=self.origin, positional=positional)
 
     def _evolve(

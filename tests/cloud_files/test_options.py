@@ -53,7 +53,6 @@ def test_unknown_option_passes_when_unvalidated() -> None:
         ("cloudFiles.format", "avro"),
         ("cloudFiles.cleanSource", "MOVE"),
         ("cloudFiles.maxFileAge", "14 days"),
-        ("cloudFiles.partitionColumns", "year"),
         ("cloudFiles.schemaEvolutionMode", "addNewColumnsWithTypeWidening"),
         ("mode", "DROPMALFORMED"),
         ("columnNameOfCorruptRecord", "bad"),

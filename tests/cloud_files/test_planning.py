@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dlt_stub.errors import NotEmulatedError, SourceError, UnknownFieldError
+from dlt_stub.errors import SourceError, UnknownFieldError
 
 if TYPE_CHECKING:
     from tests.cloud_files.conftest import Landing
@@ -175,16 +175,6 @@ def test_uri_and_path_find_the_same(landing: "Landing") -> None:
         path=f"file://{landing.folder}", options=source.options, schema=None, origin=None
     )
     assert by_uri.plan(landing.spark, state, schema) == []
-
-
-def test_partition_folders_are_refused(landing: "Landing") -> None:
-    landing.land("day=1/a.csv", "id\n1\n")
-    with pytest.raises(NotEmulatedError, match=r"day=1/a\.csv' lies in a key=value folder"):
-        landing.plan()
-    landing.options["cloudFiles.partitionColumns"] = ""
-    assert [row.asDict() for row in landing.ingest()] == [
-        {"id": "1", "_rescued_data": None, "file_name": "a.csv"}
-    ]
 
 
 def test_missing_source_folder_is_named(landing: "Landing") -> None:
