@@ -9,6 +9,7 @@ from typing import Any
 from databricks.sdk.service.jobs import RunResultState
 from pyspark.sql import DataFrame, SparkSession
 
+from dlt_stub.bundle import Bundle
 from dlt_stub.errors import UsageError, nearest
 from dlt_stub.jobs import JobRun
 from dlt_stub.testing.landing import land
@@ -50,6 +51,11 @@ class WorkspaceUnderTest:
     def storage(self) -> Path:
         """The workspace folder."""
         return self.workspace.paths.root
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle as its target and variables make it."""
+        return self.workspace.bundle
 
     def pipeline(self, key: str) -> PipelineUnderTest:
         """Return the pipeline the bundle calls ``key``."""
@@ -111,6 +117,10 @@ class WorkspaceUnderTest:
     def folder(self, table: str, *, pipeline: str) -> Path:
         """Return the folder of a table of a pipeline, hidden ones included: for other engines."""
         return self.workspace.pipeline(pipeline).place.table(table)
+
+    def session(self) -> SparkSession:
+        """Return a session of its own that knows the workspace's tables and volumes."""
+        return self.workspace.session()
 
     def sql(self, text: str) -> DataFrame:
         """Run Databricks SQL over the workspace's tables.

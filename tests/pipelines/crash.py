@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dlt_stub import Workspace
-from dlt_stub.failpoints import VARIABLE
+from dlt_stub.failpoints import VARIABLE  # no kit can be asked to die: this process is its own
+from dlt_stub.testing import WorkspaceUnderTest
 from tests.pipelines.shop import JOB, ROOT
 
 BRONZE = "bronze.after_commit"
@@ -30,7 +30,7 @@ def main() -> None:
         os.rename = _dying_after(os.rename, to=".taken")
     else:
         os.environ[VARIABLE] = point
-    Workspace.open(ROOT, storage=storage).run_job(JOB)
+    WorkspaceUnderTest(ROOT, storage=storage).try_run_job(JOB)
 
 
 def _dying_after(call: Callable[..., None], to: str = "") -> Callable[..., None]:

@@ -1,24 +1,21 @@
-"""A bundle run in a local workspace of its own, and its tables read by engines that are not Spark.
+"""A bundle in the test kit's workspace, and its tables read by engines that are not Spark.
 
 What is landed is remembered, so that a test can say what must be in the archive.
 """
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from databricks.sdk.service.jobs import RunResultState
 from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
-from dlt_stub import Workspace
-from dlt_stub.jobs import JobRun, RunEvent
-from dlt_stub.update import UpdateResult
+from dlt_stub.testing import JobRun, UpdateResult, WorkspaceUnderTest
 from samples import orders_feed
 
 ROOT = Path(__file__).parents[2]
@@ -52,11 +49,15 @@ class Shop:
         root: Path = ROOT,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        self.workspace = Workspace.open(root, storage=storage, variables=variables, spark=spark)
-        self.source = self.workspace.trigger(JOB).location
+        self.workspace = WorkspaceUnderTest(root, storage=storage, variables=variables, spark=spark)
+        self.source = self.workspace.trigger_location(JOB)
         self.archived = self.source.parent / "archive"
         self.deliveries: list[Delivery] = []
-        self.updates: list[UpdateResult] = []  # the last one of each run
+
+    @property
+    def updates(self) -> list[UpdateResult]:
+        """The updates of all runs, oldest first."""
+        return self.workspace.updates
 
     def land_day(self, day: int, seed: int) -> None:
         """Deliver the sample files of a day."""
@@ -65,35 +66,23 @@ class Shop:
 
     def put(self, name: str, content: str | bytes) -> Delivery:
         """Deliver a file, whole at once; one of that name is replaced."""
-        growing = self.source / f".{name}.part"
-        growing.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return self._remember(growing.rename(self.source / name))
+        return self._remember(self.workspace.put(str(self.source / name), content))
 
-    def run(self, on_event: Callable[[RunEvent], None] = lambda _: None) -> JobRun:
+    def run(self) -> JobRun:
         """Run the job once and return the run, however it ended."""
-        updates: list[UpdateResult] = []
-        run = self.workspace.run_job(
-            JOB, on_event=on_event, on_update=lambda _, update: updates.append(update)
-        )
-        self.updates.append(updates[-1])
-        return run
+        return self.workspace.try_run_job(JOB)
 
     def run_green(self) -> JobRun:
         """Run the job once, which must succeed."""
-        run = self.run()
-        assert run.state.result is RunResultState.SUCCESS, [task.state for task in run.tasks]
-        return run
+        return self.workspace.run_job(JOB)
 
     def folder(self, table: str) -> Path:
         """Return the folder of a table, auxiliary tables included."""
-        spec = self.workspace.bundle.pipelines["orders"]
-        assert spec.catalog is not None
-        assert spec.schema is not None
-        return self.workspace.paths.table(spec.catalog, spec.schema, table)
+        return self.workspace.folder(table, pipeline="orders")
 
     def tables(self) -> list[Path]:
         """Return the folder of every Delta table there is."""
-        return sorted(log.parent for log in self.workspace.paths.root.rglob("_delta_log"))
+        return sorted(log.parent for log in self.workspace.storage.rglob("_delta_log"))
 
     def read(self, table: str) -> pa.Table:
         """Return a table's rows as delta-rs reads them, which honours deletion vectors."""

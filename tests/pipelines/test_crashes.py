@@ -69,7 +69,7 @@ def kill_at(point: str, shop: Shop) -> None:
     """Run the job in a process of its own that is killed at ``point``."""
     # Its standard output ends when the JVM, which outlives Python for a moment, has ended too.
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.pipelines.crash", str(shop.workspace.paths.root), point],
+        [sys.executable, "-m", "tests.pipelines.crash", str(shop.workspace.storage), point],
         cwd=ROOT,
         env={**os.environ, "DLT_STUB_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"},
         stdout=subprocess.PIPE,

@@ -4,9 +4,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
-from dlt_stub.declare.user_session import UserSession
 from tests.pipelines.conftest import FedShop
 from tests.pipelines.dashboard import (
     dataset_queries,
@@ -26,7 +25,7 @@ FIELDS = {
 
 
 @pytest.fixture(scope="module")
-def warehouse(fed_shop: FedShop) -> UserSession:
+def warehouse(fed_shop: FedShop) -> SparkSession:
     """A session whose default names are those the dashboard's resource sets."""
     workspace = fed_shop.shop.workspace
     dashboard = workspace.bundle.dashboards["order_quality"]
@@ -40,23 +39,23 @@ def rows_of_frame(frame: DataFrame) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", dataset_queries(DASHBOARD))
-def test_dataset_query_runs_on_local_tables(name: str, warehouse: UserSession) -> None:
+def test_dataset_query_runs_on_local_tables(name: str, warehouse: SparkSession) -> None:
     assert rows_of_frame(warehouse.sql(dataset_queries(DASHBOARD)[name]))
 
 
 @pytest.mark.parametrize("name", widget_queries(DASHBOARD))
-def test_widget_gets_the_fields_it_shows(name: str, warehouse: UserSession) -> None:
+def test_widget_gets_the_fields_it_shows(name: str, warehouse: SparkSession) -> None:
     frame = warehouse.sql(widget_queries(DASHBOARD)[name])
     assert frame.columns == FIELDS[name]
     assert rows_of_frame(frame)
 
 
-def counter(name: str, warehouse: UserSession) -> Any:
+def counter(name: str, warehouse: SparkSession) -> Any:
     ((value,),) = rows_of_frame(warehouse.sql(widget_queries(DASHBOARD)[name]))
     return value
 
 
-def test_counters_show_what_was_delivered(warehouse: UserSession, fed_shop: FedShop) -> None:
+def test_counters_show_what_was_delivered(warehouse: SparkSession, fed_shop: FedShop) -> None:
     # All was landed within a minute: before and after midnight at worst.
     today = query(
         "SELECT count(*), sum(rows)::BIGINT, sum(quarantined)::BIGINT FROM t"
@@ -70,14 +69,14 @@ def test_counters_show_what_was_delivered(warehouse: UserSession, fed_shop: FedS
     assert today == [(len([f for f in files if f]), sum(map(len, files)), len(held))]
 
 
-def test_last_update_is_the_last(warehouse: UserSession, fed_shop: FedShop) -> None:
+def test_last_update_is_the_last(warehouse: SparkSession, fed_shop: FedShop) -> None:
     last = fed_shop.shop.updates[-1].events[-1]
     assert counter("last_update_state", warehouse) == "COMPLETED"
     shown = counter("last_update_at", warehouse)
     assert abs(shown.timestamp() - last.timestamp.timestamp()) < 1
 
 
-def test_rule_outcomes_equal_the_recomputed(warehouse: UserSession, fed_shop: FedShop) -> None:
+def test_rule_outcomes_equal_the_recomputed(warehouse: SparkSession, fed_shop: FedShop) -> None:
     rows = [row for d in fed_shop.shop.deliveries for row in rows_of(d.content, ORDERS)]
     expected: Counter[tuple[str, str]] = Counter()
     for rule, (passed, failed) in rule_counts(rows).items():
@@ -94,7 +93,7 @@ def test_rule_outcomes_equal_the_recomputed(warehouse: UserSession, fed_shop: Fe
     assert len(found) == 3 * len(DROP_RULES) + 2 * len(WARN_RULES)
 
 
-def test_worst_files_are_the_worst(warehouse: UserSession, fed_shop: FedShop) -> None:
+def test_worst_files_are_the_worst(warehouse: SparkSession, fed_shop: FedShop) -> None:
     worst = query(
         "SELECT file, rows, quarantined FROM t WHERE quarantined > 0"
         " ORDER BY quarantined / rows DESC, quarantined DESC, file LIMIT 10",
@@ -104,13 +103,13 @@ def test_worst_files_are_the_worst(warehouse: UserSession, fed_shop: FedShop) ->
     assert [(file, rows, held) for file, _, rows, held, *_ in shown] == worst
 
 
-def test_orders_by_status_count_the_target(warehouse: UserSession, fed_shop: FedShop) -> None:
+def test_orders_by_status_count_the_target(warehouse: SparkSession, fed_shop: FedShop) -> None:
     shown = rows_of_frame(warehouse.sql(widget_queries(DASHBOARD)["orders_by_status"]))
     counted = fed_shop.shop.rows("orders_target", "coalesce(status, 'unknown'), order_id")
     assert dict(shown) == Counter(status for status, _ in counted)
 
 
-def test_lateness_is_hours_since_the_change(warehouse: UserSession, fed_shop: FedShop) -> None:
+def test_lateness_is_hours_since_the_change(warehouse: SparkSession, fed_shop: FedShop) -> None:
     (hours,) = query(
         "SELECT max((epoch(modified_at) - epoch(newest_change_at)) / 3600) FROM t",
         t=fed_shop.shop.read("order_files"),

@@ -9,7 +9,7 @@ import pytest
 from databricks.sdk.service.jobs import RunResultState
 from pyspark.sql import SparkSession
 
-from dlt_stub.jobs import JobRun
+from dlt_stub.testing import JobRun
 from tests.pipelines.recomputation import ORDERS, as_arrow, latest_of, rows_of
 from tests.pipelines.shop import ROOT, Shop, differences
 

@@ -11,7 +11,7 @@ SIDE_BY_SIDE = {"orders_quarantine", "orders_target", "order_files"}
 
 
 def test_each_log_has_its_own_ids(fed_shop: FedShop) -> None:
-    pipeline_id = fed_shop.shop.workspace.pipeline("orders").pipeline_id
+    pipeline_id = fed_shop.shop.workspace.pipeline("orders").pipeline.pipeline_id
     applications = {}
     for folder in fed_shop.shop.tables():
         flow = OWNER.get(folder.name, folder.name)

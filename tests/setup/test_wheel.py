@@ -117,3 +117,14 @@ def test_wheel_runs_a_bundle_not_ours(environment: Path, tmp_path: Path) -> None
         {"city": "Bonn", "weight": 3.5},
         [{"city": "Bonn", "weight": 3.5}],
     )
+
+
+@pytest.mark.slow
+def test_wheel_brings_the_pytest_plugin(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "parcels.py").write_text(PIPELINE, encoding="utf-8")
+    case = "says: It holds.\npipeline: parcels.py\nsteps: [{}]\n"
+    (tmp_path / "weights.dlt.yml").write_text(case, encoding="utf-8")
+    listed = run(environment, "python", "-m", "pytest", "--collect-only", "-q", cwd=tmp_path)
+    assert "weights.dlt.yml::weights" in listed.stdout, listed.stderr
+    fixtures = run(environment, "python", "-m", "pytest", "--fixtures", cwd=tmp_path)
+    assert "dlt_pipeline" in fixtures.stdout

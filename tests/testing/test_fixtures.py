@@ -131,6 +131,19 @@ def test_bundle_runs_in_the_kit(dlt_workspace: MakeWorkspace) -> None:
     assert workspace.folder("orders_stage", pipeline="orders").is_dir()
 
 
+def test_our_bundles_tests_use_only_the_kit() -> None:
+    imported = {
+        (file.name, line.split()[1])
+        for file in (ROOT / "tests" / "pipelines").glob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if re.match(r"(from|import) dlt_stub", line)
+    }
+    # A process that is killed cannot be run by the kit: it asks the failpoint for its name.
+    allowed = {("crash.py", "dlt_stub.failpoints")}
+    assert {each for each in imported if each[1] != "dlt_stub.testing"} == allowed
+    assert len(imported) > 3
+
+
 def test_public_names_are_there() -> None:
     for name in dlt_stub.testing.__all__:
         assert getattr(dlt_stub.testing, name).__name__ == name
