@@ -53,8 +53,9 @@ class Dataset:
     table_properties: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     partition_columns: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
-    path: str | None = None
     expectations: tuple[Expectation, ...] = ()
+    is_private: bool = False  # not published: only this pipeline reads it
+    spark_conf: Mapping[str, str] = field(default_factory=lambda: NOTHING)  # of its flows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ class AutoCdcFlow:
     track_history_except_column_list: tuple[str, ...] | None = None
     ignore_null_updates_column_list: tuple[str, ...] | None = None
     ignore_null_updates_except_column_list: tuple[str, ...] | None = None
+    once: bool = False
 
 
 Flow = AppendFlow | AutoCdcFlow

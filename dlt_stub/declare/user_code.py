@@ -16,7 +16,7 @@ import pyspark
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
-from dlt_stub.declare.api import NOT_YET, exported
+from dlt_stub.declare.api import NAMES, REFUSED
 from dlt_stub.declare.notebook_sources import DeclareSql, NotebookSource
 from dlt_stub.declare.records import Declarations
 from dlt_stub.declare.registry import (
@@ -28,11 +28,11 @@ from dlt_stub.declare.registry import (
     user_origin,
 )
 from dlt_stub.declare.user_session import UserSession
-from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin
+from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin, nearest
 from dlt_stub.notebooks import is_notebook, read_notebook
 from dlt_stub.volume_files import finding_volumes
 
-_TAKEN = ("dlt", "pyspark.pipelines")
+_TAKEN = tuple(NAMES)  # dlt, pyspark.pipelines
 _OURS = "dlt_stub"
 _NONE: Mapping[str, types.ModuleType] = types.MappingProxyType({})
 _one_at_a_time = threading.RLock()
@@ -58,9 +58,8 @@ def user_world(
             if _is_taken(n) or _is_below(m, root) or n.partition(".")[0] in own
         ]:
             del sys.modules[name]
-        sys.modules["dlt"] = _module("dlt", exported(), refused=NOT_YET)
-        pipelines = _module("pyspark.pipelines", {}, refused=None)
-        sys.modules["pyspark.pipelines"] = vars(pyspark)["pipelines"] = pipelines
+        sys.modules.update({name: _module(name) for name in _TAKEN})
+        vars(pyspark)["pipelines"] = sys.modules["pyspark.pipelines"]
         replaced = {name: before[name] for name in modules if name in before}
         sys.modules.update(modules)
         if root is not None:
@@ -226,24 +225,23 @@ def _is_below(module: object, root: Path | None) -> bool:
     return any(p.is_relative_to(root) and "site-packages" not in p.parts for p in paths)
 
 
-def _module(
-    name: str, members: dict[str, Any], *, refused: Mapping[str, str] | None
-) -> types.ModuleType:
-    """Return a module of ``members`` that refuses the names in ``refused``; None: all others."""
+def _module(name: str) -> types.ModuleType:
+    """Return the module ``name``: what it offers, and the names it refuses with the reason."""
     module = types.ModuleType(name, "dlt_stub's pipeline module, present during an update only.")
-    vars(module).update(members, __all__=sorted(members))
-    module.__getattr__ = _refusing(name, refused)  # type: ignore[method-assign]
+    vars(module).update(NAMES[name], __all__=sorted(NAMES[name]))
+    module.__getattr__ = _refusing(name)  # type: ignore[method-assign]
     return module
 
 
-def _refusing(module: str, refused: Mapping[str, str] | None) -> Callable[[str], Any]:
+def _refusing(module: str) -> Callable[[str], Any]:
     def refuse(attribute: str) -> Any:  # a module's __getattr__: it never returns
-        if attribute.startswith("__") or (refused is not None and attribute not in refused):
-            raise AttributeError(f"module {module!r} has no attribute {attribute!r}")
+        why = REFUSED[module].get(attribute)
+        if why is None:
+            near = nearest(attribute, NAMES[module])
+            hint = f"; did you mean {near}?" if near else ""
+            raise AttributeError(f"module {module!r} has no attribute {attribute!r}{hint}")
         raise NotEmulatedError(
-            f"{module}.{attribute} is not run locally yet",
-            origin=user_origin(),
-            hint=(refused or {}).get(attribute, "import dlt works today"),
+            f"{module}.{attribute} is not run locally: {why}", origin=user_origin()
         )
 
     return refuse

@@ -37,6 +37,7 @@ class TableEntry:
     kind: str  # a DatasetKind, or EVENT_LOG
     pipeline_id: str
     ddl: str | None = None  # the columns, where the files do not hold them
+    is_private: bool = False  # only the pipeline that makes it finds it
 
     @property
     def full_name(self) -> str:
@@ -96,22 +97,32 @@ class TableRegistry:
         self._file(entry.catalog, entry.schema, entry.name).unlink(missing_ok=True)
 
     def entries(self) -> Iterator[TableEntry]:
-        """Yield every table, by name.
+        """Yield every published table, by name.
 
         Raises:
             StateError: a file is not a registry entry, or of a newer format.
         """
         for file in sorted(self._folder.glob("*/*/*.json")):
-            yield _entry(file)
+            entry = _entry(file)
+            if not entry.is_private:
+                yield entry
 
-    def find(self, name: str, *, catalog: str, schema: str) -> TableEntry | None:
-        """Return the table called ``name``: one to three levels, the rest from the arguments."""
+    def find(
+        self, name: str, *, catalog: str, schema: str, pipeline_id: str | None = None
+    ) -> TableEntry | None:
+        """Return the table called ``name``: one to three levels, the rest from the arguments.
+
+        A private table is found by its own pipeline only.
+        """
         parts = name_levels(name)
         if parts is None or len(parts) > 3:
             return None
         full = [catalog, schema, *parts][-3:] if len(parts) == 1 else [catalog, *parts][-3:]
         file = self._file(*full)
-        return _entry(file) if file.exists() else None
+        entry = _entry(file) if file.exists() else None
+        if entry is not None and entry.is_private and entry.pipeline_id != pipeline_id:
+            return None
+        return entry
 
     def nearest(self, name: str) -> str | None:
         """Return the full name of the table ``name`` was probably meant to be."""

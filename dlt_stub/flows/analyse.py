@@ -61,6 +61,11 @@ class Prober:
             DefinitionError: the query or an expectation cannot be analysed.
             NotEmulatedError: it does what is not run here.
         """
+        target = self.context.datasets[flow.target]
+        with self.context.settings.of(flow, target, self.context.session):
+            return self._analysed(flow, resolved)
+
+    def _analysed(self, flow: Flow, resolved: Mapping[str, ResolvedDataset]) -> Analysis:
         reads = ProbeReads(
             place=self.context.place,
             session=self.context.session,

@@ -24,6 +24,11 @@ def source_of_files(flow: Path) -> Path:
     return _of_generation(flow, "source")
 
 
+def done_once(flow: Path) -> Path:
+    """Return the file that stands once the one-time flow in folder ``flow`` has run."""
+    return _of_generation(flow, "once") / "done"
+
+
 def generation(flow: Path) -> str | None:
     """Return what tells the flow's batch numbers from those before its last reset."""
     file = flow / _FILE

@@ -17,8 +17,9 @@ from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics
 from dlt_stub.failpoints import reach
 from dlt_stub.flows.failures import flow_error
 from dlt_stub.flows.names import PipelinePlace
-from dlt_stub.flows.progress import checkpoint_of, generation, source_of_files
+from dlt_stub.flows.progress import checkpoint_of, done_once, generation, source_of_files
 from dlt_stub.flows.reads import BatchReads, StreamReads
+from dlt_stub.flows.settings import FlowSettings
 from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written, is_committed
 from dlt_stub.flows.tables import new_layout
 from dlt_stub.graph import ResolvedDataset, ResolvedFlow
@@ -50,6 +51,7 @@ class FlowContext:
     registry: TableRegistry
     datasets: Mapping[str, Dataset]
     view_flows: Mapping[str, AppendFlow]
+    settings: FlowSettings = field(default_factory=FlowSettings)
 
 
 def run_flow(
@@ -63,16 +65,25 @@ def run_flow(
         FlowError: anything else the query or the write raised.
     """
     try:
-        if flow.analysis.cloud_files is not None:
-            _run_files(flow, flow.analysis.cloud_files, target, context, on_batch)
-        elif flow.analysis.is_streaming:
-            _run_stream(flow, target, context, on_batch)
-        else:
-            _run_complete(flow, target, context, on_batch)
+        with context.settings.of(flow.flow, target.dataset, context.session):
+            _run(flow, target, context, on_batch)
     except DltStubError:
         raise
     except Exception as error:
         raise flow_error(error, flow.flow) from error
+
+
+def _run(
+    flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
+) -> None:
+    if flow.analysis.cloud_files is not None:
+        _run_files(flow, flow.analysis.cloud_files, target, context, on_batch)
+    elif flow.analysis.is_streaming:
+        _run_stream(flow, target, context, on_batch)
+    elif flow.flow.once:
+        _run_once(flow, target, context, on_batch)
+    else:
+        _run_complete(flow, target, context, on_batch)
 
 
 def source_of(request: CloudFilesRequest) -> CloudFilesSource:
@@ -204,6 +215,22 @@ class _Teller:
                 for check, _ in self.reads.checks
             ]
             self.on_batch(_metrics(written, counts, self.target))
+
+
+def _run_once(
+    flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
+) -> None:
+    """Append a batch query's rows, unless an earlier update has: until a full refresh."""
+    done = done_once(context.place.flow(target.name, flow.flow.name))
+    if done.exists():
+        return
+    reads = _reads(BatchReads, flow, context)
+    frame = reads.checked(reads.query(), target.name)
+    written = _sink(flow, target, context, _app_id(flow, context)).write(frame, 0)
+    if not written.is_redo:
+        on_batch(_metrics(written, _observed(reads.checks), target))
+    done.parent.mkdir(parents=True, exist_ok=True)
+    done.touch()
 
 
 def _run_complete(

@@ -47,7 +47,12 @@ def set_up_table(
     finish_reset(dataset, place=place)
     state = read_table_layout(spark, str(location)) if location.exists() else None
     entry = table_entry(dataset, place=place)
-    known = registry.find(entry.quoted, catalog=entry.catalog, schema=entry.schema)
+    known = registry.find(
+        entry.quoted,
+        catalog=entry.catalog,
+        schema=entry.schema,
+        pipeline_id=place.pipeline_id,
+    )
     if state is not None and known is not None and known.kind != dataset.kind.value:
         raise GraphError(
             f"'{dataset.name}' is stored as {known.kind}, its definition now makes it "
@@ -78,6 +83,7 @@ def table_entry(dataset: ResolvedDataset, *, place: PipelinePlace) -> TableEntry
         location=str(place.table(dataset.name)),
         kind=dataset.kind.value,
         pipeline_id=place.pipeline_id,
+        is_private=dataset.dataset.is_private,
     )
 
 

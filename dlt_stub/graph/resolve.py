@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pyspark.errors import ParseException
 from pyspark.sql.types import DataType, StructField, StructType
 
-from dlt_stub.declare.records import AutoCdcFlow, Dataset, DatasetKind, Declarations, Flow
+from dlt_stub.declare.records import (
+    AppendFlow,
+    AutoCdcFlow,
+    Dataset,
+    DatasetKind,
+    Declarations,
+    Flow,
+)
 from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError, nearest
 from dlt_stub.graph.records import Analysis, Graph, ResolvedDataset, ResolvedFlow
 
@@ -135,16 +142,25 @@ def _cycle(waiting: list[_Waiting]) -> GraphError:
 
 def _resolved(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> ResolvedDataset:
     kind = dataset.kind
-    streaming = [flow.analysis.is_streaming for flow in flows]
+    _check_once(flows)
+    streaming = [flow.analysis.is_streaming for flow in flows if not flow.flow.once]
     if kind is DatasetKind.TABLE:
         kind = DatasetKind.STREAMING_TABLE if any(streaming) else DatasetKind.MATERIALIZED_VIEW
     if kind is DatasetKind.STREAMING_TABLE and not all(streaming):
-        flow = next(each.flow for each in flows if not each.analysis.is_streaming)
+        flow = next(
+            each.flow for each in flows if not each.analysis.is_streaming and not each.flow.once
+        )
         raise GraphError(
             f"flow '{flow.name}' is a batch query, but its target '{dataset.name}' is a streaming "
             "table",
             origin=flow.origin,
             hint="read with dlt.read_stream or spark.readStream",
+        )
+    if kind is DatasetKind.MATERIALIZED_VIEW and any(streaming):
+        raise GraphError(
+            f"materialized view '{dataset.name}' has a streaming query; allowed: a batch query",
+            origin=dataset.origin,
+            hint="read with spark.read, or declare it with @table",
         )
     if kind is DatasetKind.MATERIALIZED_VIEW and len(flows) > 1:
         raise GraphError(
@@ -163,6 +179,21 @@ def _resolved(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> ResolvedData
         )
     schema = _declared_schema(dataset, _merged_schema(dataset, flows))
     return ResolvedDataset(dataset=dataset, kind=kind, schema=schema, flows=flows)
+
+
+def _check_once(flows: tuple[ResolvedFlow, ...]) -> None:
+    """Return if every one-time flow has a batch query.
+
+    Source: docs "append_flow", once, 2026-11-24.
+    """
+    for flow in flows:
+        if flow.flow.once and flow.analysis.is_streaming and isinstance(flow.flow, AppendFlow):
+            raise GraphError(
+                f"flow '{flow.flow.name}' runs once, and its query is a streaming query; allowed: "
+                "a batch query",
+                origin=flow.flow.origin,
+                hint="read with spark.read, or leave once out",
+            )
 
 
 def _merged_schema(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> StructType:

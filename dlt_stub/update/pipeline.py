@@ -169,14 +169,19 @@ class Pipeline:
             return run.resolve()
 
     def table(self, name: str) -> DataFrame:
-        """Return a published dataset.
+        """Return a dataset that is stored, private ones included, or a table of the workspace.
 
         Shape: the dataset's columns and grain, batch.
 
         Raises:
             UsageError: there is no such table yet.
         """
-        entry = self.registry.find(name, catalog=self.place.catalog, schema=self.place.schema)
+        entry = self.registry.find(
+            name,
+            catalog=self.place.catalog,
+            schema=self.place.schema,
+            pipeline_id=self.pipeline_id,  # a test may look at what is not published
+        )
         if entry is None:
             near = self.registry.nearest(name)
             raise UsageError(

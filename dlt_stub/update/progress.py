@@ -79,7 +79,7 @@ class Progress:
                 "schema": _columns(dataset),
                 "schema_json": flow.analysis.schema.json(),
                 "language": "PYTHON",
-                "once": False,
+                "once": flow.flow.once,
             },
         )
 

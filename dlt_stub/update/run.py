@@ -3,7 +3,7 @@
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from dlt_stub.flows.failures import is_retryable
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.progress import reset_progress
 from dlt_stub.flows.run import BatchMetrics, FlowContext, run_flow
+from dlt_stub.flows.settings import unknown_settings
 from dlt_stub.flows.tables import (
     finish_reset,
     is_reset_allowed,
@@ -179,7 +180,7 @@ class UpdateRun:
             self._progress.dataset(dataset)
             for flow in dataset.flows:
                 self._progress.flow_definition(flow, dataset)
-        for note in declarations.notes:
+        for note in (*declarations.notes, *_unread_settings(declarations, context)):
             self._progress.note(note)
         return graph, context
 
@@ -420,6 +421,13 @@ class UpdateRun:
             error=error,
             has_reset=self._has_reset,
         )
+
+
+def _unread_settings(declarations: Declarations, context: FlowContext) -> Iterator[str]:
+    for flow in declarations.flows:
+        target = context.datasets[flow.target]
+        for key in unknown_settings(flow, target, context.session):
+            yield f"spark_conf {key!r} of flow '{flow.name}' changes nothing here: Spark has none"
 
 
 def _root_cause(flows: Mapping[str, FlowResult]) -> Exception | None:

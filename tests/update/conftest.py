@@ -7,8 +7,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from dlt_stub import Pipeline
+from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.paths import WorkspacePaths
+from dlt_stub.testing.outside import write_outside_table
 
 PipelineOf = Callable[..., Pipeline]
+Outside = Callable[[str, list[tuple[Any, ...]], str], None]
 HEADER = "import dlt\nfrom pyspark.sql import functions as F\n"
 
 
@@ -37,3 +41,23 @@ def pipeline_of(spark: SparkSession, tmp_path: Path) -> PipelineOf:
         return Pipeline(**given)
 
     return make
+
+
+@pytest.fixture
+def outside(spark: SparkSession, tmp_path: Path) -> Outside:
+    """Append rows to the table ``main.outside.<name>``, which no pipeline makes."""
+
+    def append(name: str, given: list[tuple[Any, ...]], schema: str) -> None:
+        paths = WorkspacePaths.at(tmp_path / "workspace")
+        write_outside_table(
+            spark,
+            given,
+            name=("main", "outside", name),
+            schema=schema,
+            properties={},
+            replace=False,
+            paths=paths,
+            registry=TableRegistry(paths),
+        )
+
+    return append
