@@ -26,8 +26,13 @@ class CloudFilesRequest:
 class Reads(Protocol):
     """Answers every read of a query function while that function runs."""
 
+    temp_views: dict[str, DataFrame]  # made by that function, by lower-case name
+
     def table(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
         """Return the dataset or outside table called ``name``."""
+
+    def names_of(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """Return the names of several levels that columns of table ``name`` may be written with."""
 
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
         """Return the files ``request`` asks for."""

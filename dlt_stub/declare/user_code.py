@@ -27,6 +27,7 @@ from dlt_stub.declare.registry import (
     shown,
     user_origin,
 )
+from dlt_stub.declare.temp_views import own_temp_views
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin, nearest
 from dlt_stub.notebooks import is_notebook, read_notebook
@@ -47,7 +48,13 @@ def user_world(
     ``modules`` can be imported too, and a ``UserSession`` makes ``/Volumes`` paths work.
     ``sys.modules`` belongs to the process, so a second block waits for the first to end.
     """
-    with _one_at_a_time, showing_below(root), _statics(session), _volumes_of(session):
+    with (
+        _one_at_a_time,
+        showing_below(root),
+        _statics(session),
+        _volumes_of(session),
+        own_temp_views(),
+    ):
         before, path = dict(sys.modules), list(sys.path)
         # A helper imported by an earlier update, or by a test, may be another text by now; one of
         # the same name from elsewhere would be found instead of the user's own.

@@ -11,6 +11,7 @@ from pyspark.sql.types import StructType
 
 from dlt_stub.declare.reads import CloudFilesRequest, current_reads, reads_or_none
 from dlt_stub.declare.registry import user_origin
+from dlt_stub.declare.user_sql import run_query
 from dlt_stub.errors import DefinitionError, NotEmulatedError
 
 CLOUD_FILES = "cloudfiles"
@@ -66,10 +67,13 @@ class UserSession(SparkSession):
         return self.read.table(tableName)
 
     def sql(self, sqlQuery: str, args: Any = None, **kwargs: Any) -> DataFrame:
-        """Run ``sqlQuery`` with the workspace's names known.
+        """Run ``sqlQuery``; a query function's tables are those of the pipeline, or outside ones.
 
         Shape: what the query returns.
         """
+        reads = reads_or_none()
+        if reads is not None:
+            return run_query(self, reads, sqlQuery, args, kwargs)
         return super().sql(self.names.sql(sqlQuery), args, **kwargs)
 
 
@@ -99,8 +103,17 @@ class _UserCatalog(Catalog):
         return self._names.current()[0]
 
     def tableExists(self, tableName: str, dbName: str | None = None) -> bool:
+        reads = reads_or_none()
+        if reads is not None and dbName is None and tableName.lower() in reads.temp_views:
+            return True
         self._know(tableName, dbName)
         return super().tableExists(tableName, dbName)
+
+    def dropTempView(self, viewName: str) -> bool:
+        reads = reads_or_none()
+        if reads is not None and reads.temp_views.pop(viewName.lower(), None) is not None:
+            return True
+        return super().dropTempView(viewName)
 
     def getTable(self, tableName: str) -> Table:
         self._know(tableName)

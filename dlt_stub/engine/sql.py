@@ -5,8 +5,9 @@ each is written, and only those characters are exchanged. Offsets are Python's (
 code points too), ``sql[start:stop]``.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -29,7 +30,8 @@ from dlt_stub.errors import NotEmulatedError
 class RelationReference:
     """A table or view named in SQL; ``start`` and ``stop`` enclose the name alone.
 
-    ``STREAM``, its parentheses, aliases, options and time travel lie outside.
+    ``STREAM``, its parentheses, aliases, options and time travel lie outside; ``outer_start`` and
+    ``outer_stop`` enclose ``STREAM``, its parentheses and the options as well.
     """
 
     parts: tuple[str, ...]
@@ -37,6 +39,9 @@ class RelationReference:
     is_written: bool  # the target of INSERT, MERGE, UPDATE, DELETE or a clone
     start: int
     stop: int
+    outer_start: int = 0
+    outer_stop: int = 0
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +56,18 @@ class FunctionArgument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableFunctionCall:
-    """A table function called in SQL; ``start`` and ``stop`` enclose ``name(...)`` alone."""
+    """A table function called in SQL; ``start`` and ``stop`` enclose ``name(...)`` alone.
+
+    ``outer_start`` and ``outer_stop`` enclose ``STREAM`` and its parentheses as well.
+    """
 
     name: tuple[str, ...]
     arguments: tuple[FunctionArgument, ...]
     is_streaming: bool
     start: int
     stop: int
+    outer_start: int = 0
+    outer_stop: int = 0
 
 
 def relations(spark: SparkSession, sql: str) -> tuple[RelationReference, ...]:
@@ -71,7 +81,15 @@ def relations(spark: SparkSession, sql: str) -> tuple[RelationReference, ...]:
         ValueError: it holds ``${variables}``: expand them first, or offsets would not fit.
         NotEmulatedError: a name is not written where Spark says it is.
     """
-    source = _source(spark, sql)
+    return relations_in(_source(spark, sql))
+
+
+def relations_in(source: Source) -> tuple[RelationReference, ...]:
+    """Return what ``relations`` does, of SQL that is parsed already.
+
+    Raises:
+        NotEmulatedError: a name is not written where Spark says it is.
+    """
     found = (_relation(source, item) for item in source.nodes if item.kind == "UnresolvedRelation")
     by_start = {reference.start: reference for reference in found}  # LIMIT stands twice in a tree
     return tuple(by_start[start] for start in sorted(by_start))
@@ -85,7 +103,15 @@ def table_functions(spark: SparkSession, sql: str) -> tuple[TableFunctionCall, .
         ValueError: it holds ``${variables}``: expand them first, or offsets would not fit.
         NotEmulatedError: a call is not written where Spark says it is.
     """
-    source = _source(spark, sql)
+    return table_functions_in(_source(spark, sql))
+
+
+def table_functions_in(source: Source) -> tuple[TableFunctionCall, ...]:
+    """Return what ``table_functions`` does, of SQL that is parsed already.
+
+    Raises:
+        NotEmulatedError: a call is not written where Spark says it is.
+    """
     functions = (item for item in source.nodes if item.kind == "UnresolvedTableValuedFunction")
     by_start = {call.start: call for call in (_call(source, item) for item in functions)}
     return tuple(by_start[start] for start in sorted(by_start))
@@ -223,13 +249,33 @@ def _relation(source: Source, item: Found) -> RelationReference:
     if span is None:
         raise _lost(source.sql, name)
     start, stop = span
+    outer_start, outer_stop = _outer(source, span, is_streaming=item.is_streaming)
+    options = item.node.options().asCaseSensitiveMap()
     return RelationReference(
         parts=name,
         is_streaming=item.is_streaming,
         is_written=item.is_written,
         start=start,
         stop=stop,
+        outer_start=outer_start,
+        outer_stop=outer_stop,
+        options={str(key): str(options[key]) for key in options},
     )
+
+
+def _outer(source: Source, span: tuple[int, int], *, is_streaming: bool) -> tuple[int, int]:
+    """Return where what belongs to a source begins and ends: ``STREAM``, brackets, options."""
+    tokens = source.tokens
+    first = next(i for i, token in enumerate(tokens) if token.start == span[0])
+    after = next((i for i, each in enumerate(tokens) if each.start >= span[1]), len(tokens))
+    if is_streaming:
+        is_bracketed = tokens[first - 1].text == "("
+        first -= 2 if is_bracketed else 1
+        after += is_bracketed
+    words = [token.text.upper() for token in tokens[after : after + 2]]
+    if words == ["WITH", "("]:
+        after = _closing(tokens, after + 1) + 1
+    return tokens[first].start, tokens[after - 1].stop
 
 
 def _name_span(tokens: tuple[Token, ...], name: tuple[str, ...]) -> tuple[int, int] | None:
@@ -263,6 +309,8 @@ def _call(source: Source, item: Found) -> TableFunctionCall:
     closing = _closing(tokens, opening)
     texts = _arguments(tokens[opening + 1 : closing])
     values = list(iterate(item.node.functionArgs().iterator()))
+    stop = tokens[closing].stop
+    outer = _outer(source, (span[0], stop), is_streaming=item.is_streaming)
     return TableFunctionCall(
         name=name,
         arguments=tuple(
@@ -270,7 +318,9 @@ def _call(source: Source, item: Found) -> TableFunctionCall:
         ),
         is_streaming=item.is_streaming,
         start=span[0],
-        stop=tokens[closing].stop,
+        stop=stop,
+        outer_start=outer[0],
+        outer_stop=outer[1],
     )
 
 

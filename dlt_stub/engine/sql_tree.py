@@ -59,8 +59,8 @@ class Source:
         self.spark = spark
         self.sql = sql
         with active(spark):
-            plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(sql)
-            self.nodes = tuple(_Walk(spark).plan(plan, frozenset()))
+            self.plan: Any = spark._jsparkSession.sessionState().sqlParser().parsePlan(sql)  # Py4J
+            self.nodes = tuple(_Walk(spark).plan(self.plan, frozenset()))
         self._found: tuple[Token, ...] | None = None
 
     @property

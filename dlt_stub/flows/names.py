@@ -4,13 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlt_stub.declare.reads import reads_or_none
 from dlt_stub.declare.records import Dataset
 from dlt_stub.declare.registry import user_origin
 from dlt_stub.engine.catalog import name_levels
-from dlt_stub.engine.names import CLOUD_FILES_STATE, EVENT_LOG, SessionNames
-from dlt_stub.engine.sql import relations, rewrite, table_functions
-from dlt_stub.errors import DefinitionError, NotEmulatedError
+from dlt_stub.errors import DefinitionError
 from dlt_stub.paths import WorkspacePaths, segment
 
 
@@ -116,32 +113,3 @@ def split_name(name: str) -> tuple[str, ...]:
 def flows_folder(paths: WorkspacePaths, pipeline_id: str, table: tuple[str, str, str]) -> Path:
     """Return the folder that holds the state of every flow into ``table``."""
     return paths.pipeline(pipeline_id) / "flows" / segment(".".join(table))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineNames(SessionNames):
-    """Names inside the source files of one pipeline."""
-
-    place: PipelinePlace
-
-    def sql(self, text: str) -> str:
-        """Return ``text`` with Databricks' functions answered; outside tables are known.
-
-        Raises:
-            NotEmulatedError: it reads inside a query function, where the graph would not see it.
-        """
-        if reads_or_none() is not None and self._reads_tables(text):
-            raise NotEmulatedError(
-                "spark.sql over tables inside a query function is not run locally yet",
-                origin=user_origin(),
-                hint="spark.read.table(name) or spark.readStream.table(name), then the "
-                "DataFrame's own methods",
-            )
-        return SessionNames.sql(self, text)
-
-    def _reads_tables(self, text: str) -> bool:
-        plain = rewrite(self.session, text)
-        if relations(self.session, plain):
-            return True
-        called = {call.name[-1].lower() for call in table_functions(self.session, plain)}
-        return bool(called & {EVENT_LOG, CLOUD_FILES_STATE})

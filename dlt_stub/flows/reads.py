@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.readwriter import DataFrameReader
@@ -13,7 +13,7 @@ from pyspark.sql.types import StructType
 from dlt_stub.declare.reads import CloudFilesRequest, reading
 from dlt_stub.declare.records import AppendFlow, Dataset, DatasetKind, Flow
 from dlt_stub.declare.registry import user_origin
-from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.engine.catalog import TableRegistry, name_levels
 from dlt_stub.errors import GraphError, NotEmulatedError, nearest
 from dlt_stub.events import event_schema
 from dlt_stub.expectations import Check, check_rules, put_check
@@ -56,6 +56,7 @@ class PipelineReads(ABC):
     checks: list[tuple[Check, Observation | None]] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     reads_event_log: bool = False
+    temp_views: dict[str, DataFrame] = field(default_factory=dict)
     _inside_view: list[str] = field(default_factory=list)
 
     def query(self) -> DataFrame:
@@ -78,6 +79,8 @@ class PipelineReads(ABC):
             NotEmulatedError: an option that could change results is not honoured here.
         """
         dataset = self.place.dataset_called(name, self.datasets)
+        if name.strip("`").lower() in self.temp_views:
+            return self._temp_view(name, dataset, streaming=streaming, options=options)
         if dataset is not None:
             if not self._inside_view and dataset not in self.inputs:
                 self.inputs.append(dataset)
@@ -96,6 +99,14 @@ class PipelineReads(ABC):
             _refuse_options(options, "the event log", "leave them out")
             return self.event_log(streaming=streaming)
         return self._outside(name, streaming=streaming, options=_checked(options, streaming))
+
+    def names_of(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """Return the names of several levels that columns of table ``name`` may be written with."""
+        levels = name_levels(name) or ()
+        if len(levels) == 1 and levels[0].lower() in self.temp_views:
+            return ()
+        catalog, schema, table = self.place.full_name(name)
+        return ("LIVE", table), (schema, table), (catalog, schema, table)
 
     @abstractmethod
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
@@ -137,7 +148,12 @@ class PipelineReads(ABC):
         )
 
     def _frame_of(self, flow: AppendFlow) -> DataFrame:
-        frame = flow.query()
+        # What a view's query function calls its own is not the name its reader gives something.
+        outer, self.temp_views = self.temp_views, {}
+        try:
+            frame = flow.query()
+        finally:
+            self.temp_views = outer
         if not isinstance(frame, DataFrame):
             raise GraphError(
                 f"the query of flow '{flow.name}' returned {type(frame).__name__}; allowed: a "
@@ -167,12 +183,41 @@ class PipelineReads(ABC):
             return frame
         return self.checked(frame, name)
 
+    def _temp_view(
+        self, name: str, dataset: str | None, *, streaming: bool, options: Mapping[str, str]
+    ) -> DataFrame:
+        if dataset is not None:
+            raise NotEmulatedError(
+                f"'{name}' is both dataset '{dataset}' and a temporary view of this query "
+                "function: which of them Databricks reads is not documented",
+                origin=user_origin(),
+                hint="give the view another name",
+            )
+        _refuse_options(options, f"the temporary view '{name}'", "put them where the view reads")
+        frame = self.temp_views[name.strip("`").lower()]
+        if streaming and self.tells_streaming() and not frame.isStreaming:
+            raise GraphError(
+                f"temporary view '{name}' is a batch view and cannot be read as a stream",
+                origin=user_origin(),
+                hint="make it of what spark.readStream gives",
+            )
+        return frame
+
     def tells_streaming(self) -> bool:
         """Return whether frames here show by themselves whether the deployed query streams."""
         return True
 
+    def _is_temp_view(self, name: str) -> bool:
+        """Return whether a source file, not a query function, made a temporary view ``name``."""
+        state: Any = self.session._jsparkSession.sessionState()  # Py4J
+        parts = state.sqlParser().parseMultipartIdentifier(name)
+        return bool(state.catalog().isTempView(parts))
+
     def _outside(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
         entry = self.registry.find(name, catalog=self.place.catalog, schema=self.place.schema)
+        if entry is None and not streaming and self._is_temp_view(name):
+            _refuse_options(options, f"the temporary view '{name}'", "leave them out")
+            return DataFrameReader(self.session).table(name)
         if entry is None:
             near = nearest(name, self.datasets) or self.registry.nearest(name)
             raise GraphError(

@@ -17,11 +17,12 @@ from dlt_stub.declare.notebook_sources import RUN_MAGICS
 from dlt_stub.declare.user_code import user_world
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.engine.names import SessionNames
 from dlt_stub.engine.session import SERVERLESS_DEFAULTS, start_session
 from dlt_stub.errors import UnknownFieldError, UsageError
 from dlt_stub.events import Event, Listener, event_schema, read_events
 from dlt_stub.flows.functions import WorkspaceFunctions
-from dlt_stub.flows.names import PipelineNames, PipelinePlace
+from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.graph import Graph
 from dlt_stub.locks import exclusive
 from dlt_stub.paths import WorkspacePaths
@@ -35,6 +36,8 @@ SOURCE_SUFFIXES = (".py", ".sql", ".ipynb")  # all are found; what does not run 
 _SESSION_SETTINGS = {
     **SERVERLESS_DEFAULTS,
     "spark.sql.streaming.numRecentProgressUpdates": "1000000",
+    # Delta's parser knows nothing of parameters put into the text: they are bound in the plan.
+    "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
     # It only prunes earlier; with it a flow with one fail rule takes 16 s to plan and run, not 2 s.
     "spark.sql.constraintPropagation.enabled": "false",
 }
@@ -263,7 +266,7 @@ class Pipeline:
                     f"{str(error).splitlines()[0]}",
                     hint="a static Spark setting belongs to the session the pipeline is given",
                 ) from error
-        names = PipelineNames(
+        names = SessionNames(
             session=private,
             paths=self.paths,
             registry=self.registry,
@@ -275,7 +278,6 @@ class Pipeline:
                 catalog=self.place.catalog,
                 schema=self.place.schema,
             ),
-            place=self.place,
         )
         names.use()
         return UserSession(private, names=names)

@@ -1,0 +1,92 @@
+"""``spark.sql`` inside a query function: its tables are what the function's reads answer.
+
+Source: docs "Develop pipeline code with SQL", "read_files table-valued function", 2026-11-24.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.sql_formatter import SQLStringFormatter
+
+from dlt_stub.declare.reads import Reads
+from dlt_stub.declare.registry import user_origin
+from dlt_stub.engine.sql import RelationReference, TableFunctionCall
+from dlt_stub.engine.sql_frames import Answer, query_over
+from dlt_stub.errors import DefinitionError, NotEmulatedError
+
+_FILE_FORMATS = frozenset({"avro", "binaryfile", "csv", "delta", "json", "orc", "parquet", "text"})
+_ASKED_OF_THE_WORKSPACE = frozenset({"event_log", "cloud_files_state"})
+
+
+def run_query(
+    spark: SparkSession, reads: Reads, sql: str, args: Any, frames: Mapping[str, Any]
+) -> DataFrame:
+    """Return what ``sql`` gives when ``reads`` answers for the tables it names.
+
+    Shape: what the query says; streaming where it reads a stream.
+
+    Raises:
+        NotEmulatedError: it is no query, or reads what is not run here.
+    """
+    formatter = SQLStringFormatter(spark)
+    text = formatter.format(sql, **frames) if frames else sql
+    if "current_catalog" in text.lower():
+        raise NotEmulatedError(
+            "current_catalog() is not run locally: it would be spark_catalog for every catalog",
+            origin=user_origin(),
+            hint="write the catalog's name",
+        )
+    try:
+        return query_over(
+            spark,
+            text,
+            args=args,
+            relation=lambda reference: _relation(spark, reads, reference),
+            function=lambda call: _function(call),
+        )
+    except NotEmulatedError as error:
+        if error.origin is not None:
+            raise
+        raise NotEmulatedError(error.message, origin=user_origin(), hint=error.hint) from error
+    finally:
+        formatter.clear()
+
+
+def _relation(spark: SparkSession, reads: Reads, reference: RelationReference) -> Answer | None:
+    parts = reference.parts
+    if len(parts) == 2 and parts[0].lower() in _FILE_FORMATS:
+        return Answer(frame=_files(spark, reference))
+    name = ".".join(part if part.isidentifier() else _quoted(part) for part in parts)
+    frame = reads.table(name, streaming=reference.is_streaming, options=reference.options)
+    return Answer(frame=frame, names=reads.names_of(name))
+
+
+def _files(spark: SparkSession, reference: RelationReference) -> DataFrame:
+    kind, path = reference.parts
+    if reference.options:
+        raise NotEmulatedError(
+            f"options of a read of {kind}.`{path}` are not run locally",
+            origin=user_origin(),
+            hint="read_files(path, option => value)",
+        )
+    reader = spark.readStream if reference.is_streaming else spark.read
+    frame: DataFrame = reader.format(kind).load(path)
+    return frame
+
+
+def _function(call: TableFunctionCall) -> DataFrame | None:
+    name = call.name[-1].lower()
+    if name in _ASKED_OF_THE_WORKSPACE:
+        raise NotEmulatedError(
+            f"{name}(...) inside a query function is not run locally yet",
+            origin=user_origin(),
+            hint="a published event log is read by its name",
+        )
+    if call.is_streaming:
+        raise DefinitionError(f"STREAM {name}(...) is not a stream", origin=user_origin())
+    return None
+
+
+def _quoted(part: str) -> str:
+    return "`" + part.replace("`", "``") + "`"
