@@ -1,8 +1,8 @@
 """``dbutils`` as pipelines and tasks find it: files, widgets, secrets, task values, notebooks."""
 
 from dlt_stub.dbutils.files import FileInfo, FileUtils
-from dlt_stub.dbutils.notebooks import NotebookExit, NotebookUtils, RunNotebook
-from dlt_stub.dbutils.secrets import SecretUtils, redacting
+from dlt_stub.dbutils.notebooks import NotebookExit, NotebookUtils, RunNotebook, has_exited
+from dlt_stub.dbutils.secrets import SecretUtils, redact, redacting
 from dlt_stub.dbutils.task_values import JobUtils, TaskValueStore
 from dlt_stub.dbutils.utilities import Dbutils
 from dlt_stub.dbutils.widgets import WidgetUtils
@@ -18,5 +18,7 @@ __all__ = [
     "SecretUtils",
     "TaskValueStore",
     "WidgetUtils",
+    "has_exited",
+    "redact",
     "redacting",
 ]

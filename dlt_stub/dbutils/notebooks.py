@@ -84,6 +84,6 @@ class NotebookUtils(Utility):
         return value
 
 
-def exit_of(utility: NotebookUtils) -> NotebookExit | None:
-    """Return the exit that the notebook has called for, if it has."""
-    return utility._exit
+def has_exited(utility: NotebookUtils) -> bool:
+    """Return whether the notebook has called for its exit, even where it caught that."""
+    return utility._exit is not None

@@ -243,6 +243,8 @@ class Workspace:
         private = self.spark.newSession()
         for key, value in SERVERLESS_DEFAULTS.items():
             private.conf.set(key, value)
+        # Delta's parser knows nothing of parameter markers; so they are bound after it, as of old.
+        private.conf.set("spark.sql.legacy.parameterSubstitution.constantsOnly", "true")
         catalog, schema = self._default_schema()
         functions = WorkspaceFunctions(self.paths, self.registry, catalog=catalog, schema=schema)
         names = SessionNames(
