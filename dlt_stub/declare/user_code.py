@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyspark
-from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
 from dlt_stub.declare.api import NAMES, REFUSED
@@ -28,13 +27,12 @@ from dlt_stub.declare.registry import (
     user_origin,
 )
 from dlt_stub.declare.temp_views import own_temp_views
+from dlt_stub.declare.user_modules import user_modules
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin, nearest
 from dlt_stub.notebooks import is_notebook, read_notebook
 from dlt_stub.volume_files import finding_volumes
 
-_TAKEN = tuple(NAMES)  # dlt, pyspark.pipelines
-_OURS = "dlt_stub"
 _NONE: Mapping[str, types.ModuleType] = types.MappingProxyType({})
 _one_at_a_time = threading.RLock()
 
@@ -54,44 +52,10 @@ def user_world(
         _statics(session),
         _volumes_of(session),
         own_temp_views(),
+        user_modules(root, {**{name: _module(name) for name in NAMES}, **modules}),
     ):
-        before, path = dict(sys.modules), list(sys.path)
-        # A helper imported by an earlier update, or by a test, may be another text by now; one of
-        # the same name from elsewhere would be found instead of the user's own.
-        own = _names_below(root)
-        for name in [
-            n
-            for n, m in before.items()
-            if _is_taken(n) or _is_below(m, root) or n.partition(".")[0] in own
-        ]:
-            del sys.modules[name]
-        sys.modules.update({name: _module(name) for name in _TAKEN})
         vars(pyspark)["pipelines"] = sys.modules["pyspark.pipelines"]
-        replaced = {name: before[name] for name in modules if name in before}
-        sys.modules.update(modules)
-        if root is not None:
-            sys.path.insert(0, str(root))
-        try:
-            yield
-        finally:
-            for name in modules:
-                sys.modules.pop(name, None)
-            sys.modules.update(replaced)
-            for name, module in list(sys.modules.items()):
-                if name not in before and (_is_taken(name) or _is_below(module, root)):
-                    _forget_pickling(module)
-                    del sys.modules[name]
-            for name, module in before.items():
-                found = sys.modules.get(name)
-                if found is not module and (
-                    found is None
-                    or _is_taken(name)
-                    or _is_below(module, root)
-                    or _is_below(found, root)
-                ):
-                    _forget_pickling(found)
-                    sys.modules[name] = module
-            sys.path[:] = path  # last: a folder without __init__.py lies where the path says
+        yield
 
 
 def load_declarations(
@@ -118,8 +82,6 @@ def load_declarations(
                 runs_magics=runs_magics,
             )
             _run_file(file, source)
-    if root is not None:
-        _pickle_helpers_by_value(root)
     return registry.finish()
 
 
@@ -185,51 +147,6 @@ def _statics(session: SparkSession) -> Iterator[None]:
         vars(pyspark).pop("pipelines", None)
         if had_pipelines is not None:
             vars(pyspark)["pipelines"] = had_pipelines
-
-
-def _pickle_helpers_by_value(root: Path) -> None:
-    """Let UDFs of helper modules reach the Python workers, which have no such ``sys.path``."""
-    for module in list(sys.modules.values()):
-        if _is_below(module, root):
-            cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
-
-
-def _forget_pickling(module: object) -> None:
-    if isinstance(module, types.ModuleType) and module.__name__ in _by_value():
-        cloudpickle.unregister_pickle_by_value(module)  # type: ignore[no-untyped-call]
-
-
-def _by_value() -> set[str]:
-    names: set[str] = cloudpickle.list_registry_pickle_by_value()  # type: ignore[no-untyped-call]
-    return names
-
-
-def _is_taken(name: str) -> bool:
-    return name in _TAKEN or name.startswith(tuple(f"{taken}." for taken in _TAKEN))
-
-
-def _names_below(root: Path | None) -> set[str]:
-    """Return the top-level modules and packages that ``import`` finds in ``root`` first."""
-    if root is None:
-        return set()
-    files = {file.stem for file in root.glob("*.py")}
-    folders = {file.parent.name for file in root.glob("*/*.py")}
-    return (files | folders) - {_OURS, "pyspark", "__main__", *sys.stdlib_module_names}
-
-
-def _is_below(module: object, root: Path | None) -> bool:
-    """Return whether ``module`` is a helper of the user's: a file below ``root``, not installed."""
-    name = getattr(module, "__name__", None)
-    if root is None or not isinstance(module, types.ModuleType) or name == "__main__":
-        return False
-    if module.__name__.partition(".")[0] == _OURS:
-        return False
-    spec = module.__spec__
-    places = [module.__file__] if getattr(module, "__file__", None) else []
-    if not places and spec is not None:
-        places = list(spec.submodule_search_locations or ())  # a folder without __init__.py
-    paths = [Path(place) for place in places if place]
-    return any(p.is_relative_to(root) and "site-packages" not in p.parts for p in paths)
 
 
 def _module(name: str) -> types.ModuleType:

@@ -131,3 +131,29 @@ def test_module_of_another_folder_hides_nothing(spark: SparkSession, tmp_path: P
         sys.path.remove(str(elsewhere))
         for name in ("rules_of_mine", "rules_of_mine.all"):
             sys.modules.pop(name, None)
+
+
+def test_folders_without_init_come_and_go(spark: SparkSession, tmp_path: Path) -> None:
+    inner = tmp_path / "flights_of_mine" / "transforms"
+    inner.mkdir(parents=True)
+    (inner.parent / "__init__.py").write_text("", "utf-8")
+    (inner / "first.py").write_text("value = 1\n", "utf-8")
+    before = state()
+    for _ in range(2):
+        run(spark, tmp_path, "from flights_of_mine.transforms import first\nassert first.value")
+        assert state() == before
+
+
+def test_helpers_of_an_added_folder_are_gone_after(spark: SparkSession, tmp_path: Path) -> None:
+    root, beside = tmp_path / "root", tmp_path / "beside"
+    for folder in (root, beside):
+        folder.mkdir()
+    (beside / "shared_of_mine.py").write_text("def f():\n    return 1\n", "utf-8")
+    before = state()
+    run(
+        spark,
+        root,
+        f"import sys\nsys.path.append({str(beside)!r})\nimport shared_of_mine\n"
+        "assert shared_of_mine.f() == 1\n",
+    )
+    assert state() == before

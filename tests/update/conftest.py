@@ -20,7 +20,7 @@ HEADER = "import dlt\nfrom pyspark.sql import functions as F\n"
 def pipeline_of(spark: SparkSession, tmp_path: Path) -> PipelineOf:
     """Make a pipeline of source texts below ``tmp_path/root``; the first argument is main.py."""
 
-    def make(source: str, *, files: dict[str, str] | None = None, **arguments: Any) -> Pipeline:
+    def make(source: str, /, *, files: dict[str, str] | None = None, **arguments: Any) -> Pipeline:
         # Any: whatever Pipeline takes
         name = arguments.pop("name", "shop")
         root = tmp_path / "root" / name
