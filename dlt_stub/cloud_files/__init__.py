@@ -1,15 +1,18 @@
 """Auto Loader here: our own discovery of files, Spark's own reading of them."""
 
+from dlt_stub.cloud_files.cleaning import Cleaning, cleaning_of
 from dlt_stub.cloud_files.options import EvolutionMode
 from dlt_stub.cloud_files.records import FileBatch, FileEntry, IngestedFile
 from dlt_stub.cloud_files.source import CloudFilesSource
 from dlt_stub.cloud_files.state import CloudFilesState
 
 __all__ = [
+    "Cleaning",
     "CloudFilesSource",
     "CloudFilesState",
     "EvolutionMode",
     "FileBatch",
     "FileEntry",
     "IngestedFile",
+    "cleaning_of",
 ]

@@ -1,4 +1,4 @@
-"""Reads text and binary files, whose columns are always the same."""
+"""Reads text and binary files, whose columns are always the same, and ORC, where they are given."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -62,6 +62,23 @@ def read_fixed(
         file. Batch; ``_metadata`` can be selected.
     """
     reader = spark.read.format(options.format.value).options(**options.reader)
+    return reader.options(
+        recursiveFileLookup=True,
+        ignoreMissingFiles=options.ignore_missing_files,
+        __globPaths__=False,
+    ).load(list(paths))
+
+
+def read_orc(
+    spark: SparkSession, *, paths: Sequence[str], schema: StructType, options: CloudFilesOptions
+) -> DataFrame:
+    """Return the rows of ``paths`` as Spark's own ORC reader gives them: columns by their names.
+
+    Shape:
+        ``schema``'s columns, in its order; columns a file lacks are NULL; batch; ``_metadata`` can
+        be selected.
+    """
+    reader = spark.read.format("orc").schema(schema).options(**options.reader)
     return reader.options(
         recursiveFileLookup=True,
         ignoreMissingFiles=options.ignore_missing_files,

@@ -14,6 +14,8 @@ class FileFormat(StrEnum):
     PARQUET = "parquet"
     TEXT = "text"
     BINARY_FILE = "binaryFile"
+    ORC = "orc"
+    XML = "xml"
 
     @property
     def is_fixed(self) -> bool:
@@ -23,7 +25,7 @@ class FileFormat(StrEnum):
     @property
     def is_text(self) -> bool:
         """Whether the files hold no types, so that columns are STRING unless types are inferred."""
-        return self in (FileFormat.CSV, FileFormat.JSON)
+        return self in (FileFormat.CSV, FileFormat.JSON, FileFormat.XML)
 
 
 _CSV: Final = (
@@ -77,16 +79,35 @@ _JSON: Final = (
     "timestampNTZFormat",
     "timeZone",
 )
+_XML: Final = (
+    "attributePrefix",
+    "charset",
+    "dateFormat",
+    "encoding",
+    "excludeAttribute",
+    "ignoreNamespace",
+    "ignoreSurroundingSpaces",
+    "locale",
+    "nullValue",
+    "rowTag",
+    "timestampFormat",
+    "timestampNTZFormat",
+    "timeZone",
+    "valueTag",
+    "wildcardColName",
+)
 READER_OPTIONS: Final = {
     FileFormat.CSV: _CSV,
     FileFormat.JSON: _JSON,
     FileFormat.PARQUET: ("datetimeRebaseMode", "int96RebaseMode"),
     FileFormat.TEXT: ("encoding", "lineSep", "wholetext"),
     FileFormat.BINARY_FILE: (),
+    FileFormat.ORC: (),
+    FileFormat.XML: _XML,
 }
 # What our own reading does with them, beside Spark's reader; for CSV only.
 CSV_ONLY: Final = ("enforceSchema", "header", "inferSchema")
-# The columns of fixed formats come from the file itself, or are the file.
+# The columns of fixed formats come from the file itself, or are the file; those of ORC are given.
 NOT_FOR_FIXED: Final = (
     "cloudFiles.inferColumnTypes",
     "cloudFiles.rescuedDataColumn",

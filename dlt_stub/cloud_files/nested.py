@@ -37,6 +37,11 @@ def has_fields(kind: DataType) -> bool:
             return False
 
 
+def is_scalar(kind: DataType) -> bool:
+    """Return whether a value of the type holds no other values."""
+    return not isinstance(kind, StructType | ArrayType | MapType)
+
+
 def unknown_fields(known: DataType, found: DataType, path: str, *, exact: bool) -> Iterator[str]:
     """Give the dotted path of each field inside ``found`` that ``known`` lacks.
 

@@ -23,6 +23,9 @@ _UNITS: Final = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, 
 
 _EMULATED: Final = (
     "cloudFiles.allowOverwrites",
+    "cloudFiles.cleanSource",
+    "cloudFiles.cleanSource.moveDestination",
+    "cloudFiles.cleanSource.retentionDuration",
     "cloudFiles.format",
     "cloudFiles.includeExistingFiles",
     "cloudFiles.inferColumnTypes",
@@ -34,7 +37,6 @@ _EMULATED: Final = (
     "cloudFiles.schemaHints",
     "cloudFiles.useStrictGlobber",
     "cloudFiles.validateOptions",
-    "cloudFiles.cleanSource",
     "header",
     "ignoreMissingFiles",
     "modifiedAfter",
@@ -46,8 +48,7 @@ _EMULATED: Final = (
 # How Databricks finds files and where it keeps the schema: the rows are the same here without.
 _HARMLESS: Final = (
     "cloudFiles.backfillInterval",
-    "cloudFiles.cleanSource.moveDestination",
-    "cloudFiles.cleanSource.retentionDuration",
+    "cloudFiles.cleanSource.waitForCompletion",  # here an update always does
     "cloudFiles.client",
     "cloudFiles.clientEmail",
     "cloudFiles.clientId",
@@ -76,10 +77,6 @@ _HARMLESS: Final = (
 # Option -> (the values that mean what happens here anyway, why any other is refused).
 _REFUSED: Final = {
     "badRecordsPath": ((), "bad records go to the rescued data column only"),
-    "cloudFiles.cleanSource": (
-        ("OFF",),
-        "files are never moved or deleted here; the bundle's archive task does that",
-    ),
     "cloudFiles.maxFileAge": ((), "the ledger forgets no file"),
     "columnNameOfCorruptRecord": ((), "malformed fields go to the rescued data column only"),
     "ignoreCorruptFiles": (("false",), "a file that cannot be read stops the flow"),
@@ -87,6 +84,8 @@ _REFUSED: Final = {
     "inferSchema": (("false",), "Auto Loader infers types by cloudFiles.inferColumnTypes"),
     "mergeSchema": (("true",), "the headers of all files are always merged"),
     "mode": (("PERMISSIVE",), "every row of a file gives one row of the source"),
+    "rowValidationXSDPath": ((), "records are not checked against an XSD"),
+    "samplingRatio": (("1", "1.0"), "columns are inferred from all rows"),
     "singleVariantColumn": ((), "each key of a record is a column of its own"),
 }
 
@@ -98,6 +97,14 @@ class EvolutionMode(StrEnum):
     RESCUE = "rescue"
     FAIL_ON_NEW_COLUMNS = "failOnNewColumns"
     NONE = "none"
+
+
+class CleanMode(StrEnum):
+    """What happens to a file some time after its rows are committed."""
+
+    OFF = "OFF"
+    DELETE = "DELETE"
+    MOVE = "MOVE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +124,9 @@ class CloudFilesOptions:
     include_existing_files: bool
     partition_columns: tuple[str, ...] | None
     is_strict_globber: bool
+    clean_mode: CleanMode
+    clean_retention: str
+    clean_destination: str | None
     ignore_missing_files: bool
     path_glob_filter: str | None
     modified_after: str | None
@@ -136,9 +146,10 @@ def parse_options(
     is expected only where ``header`` says so. Without one a header is assumed.
 
     Source: Databricks, "Auto Loader options" and "Configure schema inference and evolution in
-    Auto Loader", checked 2026-11-24. Spelling ``cloudFiles.rescuedDataColumn`` is taken from
-    pipelines seen in the wild. That ``none`` without a schema has no rescued data column unless
-    one is named is how we read "data is not rescued unless ..." (assumed).
+    Auto Loader" (the columns of ORC files are not inferred), checked 2026-11-24.
+    Spelling ``cloudFiles.rescuedDataColumn`` is taken from pipelines seen in the wild. That
+    ``none`` without a schema has no rescued data column unless one is named is how we read "data
+    is not rescued unless ..." (assumed).
 
     Raises:
         SourceError: an option is unknown, given twice, or has a value Databricks refuses.
@@ -148,6 +159,7 @@ def parse_options(
     kind = given.format()
     given.check_names(kind)
     given.check_refused()
+    given.check_needed(kind, has_schema=has_schema)
     given.check_encoding(kind)
     evolution = given.evolution(has_schema=has_schema or kind.is_fixed)
     rescued = given.text("rescuedDataColumn") or given.text("cloudFiles.rescuedDataColumn")
@@ -165,6 +177,9 @@ def parse_options(
         include_existing_files=given.flag("cloudFiles.includeExistingFiles", default=True),
         partition_columns=given.names("cloudFiles.partitionColumns"),
         is_strict_globber=given.flag("cloudFiles.useStrictGlobber", default=False),
+        clean_mode=given.clean_mode(),
+        clean_retention=given.text("cloudFiles.cleanSource.retentionDuration") or "30 days",
+        clean_destination=given.text("cloudFiles.cleanSource.moveDestination"),
         ignore_missing_files=given.flag("ignoreMissingFiles", default=False),
         path_glob_filter=given.text("pathGlobFilter"),
         modified_after=given.text("modifiedAfter"),
@@ -204,9 +219,10 @@ class _Given:
             return emulated[found.lower()]
         if found.lower() in [known.lower() for known in FORMATS]:
             raise NotEmulatedError(
-                f"cloudFiles.format {found!r} is not emulated: only {', '.join(FileFormat)} files "
-                "are read here",
+                f"cloudFiles.format {found!r} is not emulated: Spark's Avro reader is no part of "
+                "pyspark, and was not published for its version 4.2.0",
                 origin=self._origin,
+                hint=f"formats read here: {', '.join(FileFormat)}",
             )
         near = nearest(found, FORMATS)
         raise self._error(
@@ -220,7 +236,8 @@ class _Given:
         known = {name.lower(): name for name in everything}
         others = {*readers.difference(READER_OPTIONS[kind])}
         others |= set() if kind is FileFormat.CSV else set(CSV_ONLY)
-        others |= set(NOT_FOR_FIXED) if kind.is_fixed else set()
+        is_given = kind.is_fixed or kind is FileFormat.ORC
+        others |= set(NOT_FOR_FIXED) if is_given else set()
         foreign = {name.lower() for name in others}
         if not self.flag("cloudFiles.validateOptions", default=True):
             return
@@ -245,6 +262,18 @@ class _Given:
                 continue
             raise NotEmulatedError(
                 f"option {name} = {found!r} is not emulated: {reason}", origin=self._origin
+            )
+
+    def check_needed(self, kind: FileFormat, *, has_schema: bool) -> None:
+        if kind is FileFormat.XML and not self.text("rowTag"):
+            raise self._error(
+                "a cloudFiles source of XML files needs the option 'rowTag'",
+                hint="add .option('rowTag', '<the element that is one row>')",
+            )
+        if kind is FileFormat.ORC and not has_schema:
+            raise self._error(
+                "the columns of ORC files cannot be inferred by Auto Loader",
+                hint="say them by .schema(...)",
             )
 
     def check_encoding(self, kind: FileFormat) -> None:
@@ -279,6 +308,13 @@ class _Given:
                 hint="give the types by the option cloudFiles.schemaHints instead of .schema(...)",
             )
         return mode
+
+    def clean_mode(self) -> CleanMode:
+        found = self.text("cloudFiles.cleanSource") or CleanMode.OFF.value
+        if found.upper() not in list(CleanMode):
+            known = ", ".join(CleanMode)
+            raise self._error(f"option cloudFiles.cleanSource = {found!r} is not one of {known}")
+        return CleanMode(found.upper())
 
     def reader(self, kind: FileFormat) -> dict[str, str]:
         names = READER_OPTIONS[kind]

@@ -38,7 +38,10 @@ class FileBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestedFile:
-    """One row of what ``cloud_files_state`` shows; ``committed_at`` is None while it is pending."""
+    """One version of a file that was found; ``committed_at`` is None while its rows are pending.
+
+    What ``cleanSource`` did with it stands in the last three: when, MOVE or DELETE, and where to.
+    """
 
     path: str
     size: int
@@ -46,3 +49,6 @@ class IngestedFile:
     discovered_at: datetime
     committed_at: datetime | None
     batch: int
+    archived_at: datetime | None = None
+    archive_mode: str | None = None
+    move_location: str | None = None

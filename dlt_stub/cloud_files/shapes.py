@@ -9,16 +9,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import DataType, StringType, StructField, StructType
 
 from dlt_stub.cloud_files.columns import Match, infer_types, match_columns, widest
-from dlt_stub.cloud_files.fixed_files import read_fixed
+from dlt_stub.cloud_files.fixed_files import read_fixed, read_orc
 from dlt_stub.cloud_files.formats import FileFormat
 from dlt_stub.cloud_files.headers import Header, HeaderReader
 from dlt_stub.cloud_files.json_files import infer_json, read_json, read_keys
 from dlt_stub.cloud_files.listing import stat_file
-from dlt_stub.cloud_files.nested import grown, has_fields, unknown_fields
+from dlt_stub.cloud_files.nested import grown, has_fields, is_scalar, unknown_fields
 from dlt_stub.cloud_files.options import CloudFilesOptions, EvolutionMode
 from dlt_stub.cloud_files.parquet_files import merge_types, read_footers, read_parquet
 from dlt_stub.cloud_files.reading import read_csv
 from dlt_stub.cloud_files.records import FileEntry
+from dlt_stub.cloud_files.xml_files import check_elements, read_elements, read_xml
 from dlt_stub.errors import NotEmulatedError, Origin, SourceError
 
 Group = tuple[tuple[str, ...], list[FileEntry]]
@@ -52,6 +53,9 @@ class Shapes:
             case FileFormat.JSON if self.needs_keys:
                 present = [file for file in files if stat_file(self.spark, file.path) is not None]
                 found = read_keys(self.spark, present, self.options)
+            case FileFormat.XML if self.needs_keys:
+                present = [file for file in files if stat_file(self.spark, file.path) is not None]
+                found = read_elements(self.spark, present, self.options, self.origin)
             case FileFormat.PARQUET:
                 found = read_footers(self.spark, files, self.options, self.origin)
             case _:  # Spark's readers skip a file of no bytes, whatever its format
@@ -62,7 +66,7 @@ class Shapes:
 
     @property
     def needs_keys(self) -> bool:
-        """Whether the keys of JSON records matter: not where the schema alone says what to read."""
+        """Whether keys of JSON and XML records matter, or the schema alone says what to read."""
         options = self.options
         is_evolving = options.evolution is not EvolutionMode.NONE
         return is_evolving or options.rescued_column is not None or not options.is_case_sensitive
@@ -75,6 +79,8 @@ class Shapes:
         types: Mapping[str, DataType] = {}
         if self.options.format is FileFormat.PARQUET:
             types = merge_types(names, headers.values(), hints, self.origin)
+        elif self.options.format is FileFormat.XML:
+            types = self._xml_types(names, headers, hints)
         elif self.options.infer_column_types and self.options.format is FileFormat.JSON:
             types = self._json_types(headers)
         elif self.options.infer_column_types:
@@ -92,6 +98,11 @@ class Shapes:
             NotEmulatedError: there are such fields, or they differ in case only, and they would
                 have to be rescued.
         """
+        if self.options.format is FileFormat.XML:
+            # A column the schema lacks is about to be added, unless it is to be rescued.
+            is_adding = self.options.evolution is EvolutionMode.ADD_NEW_COLUMNS
+            checked = replace(self.options, rescued_column=None) if is_adding else self.options
+            check_elements(headers.values(), schema, checked, self.origin)
         if not any(has_fields(field.dataType) for field in schema):
             return schema, ()
         names: list[str] = []
@@ -117,14 +128,15 @@ class Shapes:
     def groups(self, headers: Mapping[FileEntry, Header]) -> Iterator[Group]:
         """Give the files that one read can take together, and the columns they have.
 
-        CSV files share a header and Parquet files a schema; JSON files share no two keys that
-        differ in case only. Files without rows go by themselves: their batches need no Spark job.
+        CSV files share a header and Parquet files a schema; JSON and XML files share no two keys
+        that differ in case only. Files without rows go by themselves: their batches need no
+        Spark job.
         """
         marked = [
             (replace(file, is_empty=not header.has_rows), header)
             for file, header in headers.items()
         ]
-        if self.options.format is FileFormat.JSON:
+        if self.options.format in (FileFormat.JSON, FileFormat.XML):
             yield from _case_free([(file, header) for file, header in marked if header.has_rows])
             marked = [(file, header) for file, header in marked if not header.has_rows]
         by_shape: dict[tuple[tuple[str, ...], str], list[FileEntry]] = {}
@@ -152,8 +164,13 @@ class Shapes:
                     self.spark, paths=paths, match=fills, schema=schema, options=self.options
                 )
             case FileFormat.JSON:
-                fills = self._json_match(paths, columns, schema)
+                fills = self._keyed_match(paths, columns, schema)
                 return read_json(
+                    self.spark, paths=paths, match=fills, schema=schema, options=self.options
+                )
+            case FileFormat.XML:
+                fills = self._keyed_match(paths, columns, schema)
+                return read_xml(
                     self.spark, paths=paths, match=fills, schema=schema, options=self.options
                 )
             case FileFormat.PARQUET:
@@ -167,6 +184,8 @@ class Shapes:
                     options=self.options,
                     origin=self.origin,
                 )
+            case FileFormat.ORC:
+                return read_orc(self.spark, paths=paths, schema=schema, options=self.options)
             case _:
                 return read_fixed(self.spark, paths=paths, options=self.options)
 
@@ -229,6 +248,24 @@ class Shapes:
                 types[key] = widest(types[key], kind) if key in types else kind
         return types
 
+    def _xml_types(
+        self, names: Sequence[str], headers: Mapping[FileEntry, Header], hints: StructType
+    ) -> dict[str, DataType]:
+        fields = [field for header in headers.values() for field in header.types or ()]
+        types = {field.name.lower(): field.dataType for field in fields}
+        hinted = {name.lower() for name in hints.fieldNames()}
+        for name in names if not self.options.infer_column_types else ():
+            kind = types[name.lower()]
+            if name.lower() not in hinted and not is_scalar(kind):
+                raise NotEmulatedError(
+                    f"element {name!r} is {kind.simpleString()}: what its column is where types "
+                    "are not inferred is not documented",
+                    origin=self.origin,
+                    hint="set cloudFiles.inferColumnTypes to true, or give its type by "
+                    f"cloudFiles.schemaHints: '{name} {kind.simpleString()}'",
+                )
+        return types
+
     def _inferred_json(self, headers: Mapping[FileEntry, Header]) -> Iterator[StructType]:
         filled = [(file, header) for file, header in headers.items() if header.has_rows]
         for _, files in _case_free(filled):
@@ -239,7 +276,7 @@ class Shapes:
             return self._inferred_json(headers) if self.needs_keys else ()
         return [header.types for header in headers.values() if header.types is not None]
 
-    def _json_match(
+    def _keyed_match(
         self, paths: Sequence[str], columns: tuple[str, ...], schema: StructType
     ) -> Match:
         if not self.needs_keys:

@@ -251,9 +251,10 @@ class CloudFilesSource:
         header = self._headers(spark, [now], schema).get(now)
         if header is None or not header.has_rows:
             return False
-        is_json = self.options.format is FileFormat.JSON  # read by name: fewer keys are no change
+        # Read by name: fewer keys are no change.
+        is_keyed = self.options.format in (FileFormat.JSON, FileFormat.XML)
         if not (
-            header.columns == batch.header or (is_json and {*header.columns} <= {*batch.header})
+            header.columns == batch.header or (is_keyed and {*header.columns} <= {*batch.header})
         ):
             raise SourceError(
                 f"file {now.path!r} of batch {batch.number} was replaced before its rows were "

@@ -34,12 +34,20 @@ class _Commit:
     metrics: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Archive:
+    at: datetime
+    mode: str
+    location: str | None
+
+
 class CloudFilesState:
     """The ledger and schema log of one source, below ``folder``.
 
-    ``folder/ledger/*.jsonl`` holds three kinds of entries: ``start`` (once, with the files that
+    ``folder/ledger/*.jsonl`` holds four kinds of entries: ``start`` (once, with the files that
     ``includeExistingFiles = false`` leaves out), ``assign`` (a batch number and its files, written
-    before anybody sees the batch) and ``commit``. ``folder/schemas/*.json`` holds one schema each.
+    before anybody sees the batch), ``commit``, and ``archive`` (files that were moved or deleted).
+    ``folder/schemas/*.json`` holds one schema each.
     Removing the folder is a full refresh. One process at a time may write: the caller holds the
     pipeline's lock.
     """
@@ -57,6 +65,7 @@ class CloudFilesState:
         self._batches: dict[int, FileBatch] = {}
         self._assigned_at: dict[int, datetime] = {}
         self._commits: dict[int, _Commit] = {}
+        self._archives: dict[tuple[str, int, int], _Archive] = {}
         self._versions: set[tuple[str, int, int]] = set()
         self._paths: set[str] = set()
         for place, entry in self._segments.read():
@@ -114,6 +123,21 @@ class CloudFilesState:
         """
         self._write([{"kind": "commit", "batch": batch.number, "metrics": dict(metrics)}])
 
+    def archive(self, files: Sequence[tuple[FileEntry, str | None]], mode: str) -> None:
+        """Note that committed files are no longer in the source, and where they have gone to."""
+        entries = [{**_to_json(file), "location": location} for file, location in files]
+        self._write([{"kind": "archive", "mode": mode, "files": entries}])
+
+    def committed_until(self, instant: datetime) -> list[FileEntry]:
+        """Return the files committed at ``instant`` or before it and not archived since."""
+        return [
+            file
+            for number, commit in self._commits.items()
+            if commit.at <= instant
+            for file in self._batches[number].files
+            if file.version not in self._archives
+        ]
+
     def committed_metrics(self, number: int) -> Mapping[str, object] | None:
         """Return what batch ``number`` was committed with, or None if it was not."""
         commit = self._commits.get(number)
@@ -122,17 +146,24 @@ class CloudFilesState:
     def files(self) -> list[IngestedFile]:
         """Return every file that has a batch, in the order they were given one."""
         return [
-            IngestedFile(
-                path=file.path,
-                size=file.size,
-                modified_at=datetime.fromtimestamp(file.modified_ms / 1000, UTC),
-                discovered_at=self._assigned_at[number],
-                committed_at=commit.at if (commit := self._commits.get(number)) else None,
-                batch=number,
-            )
+            self._ingested(file, number)
             for number, batch in self._batches.items()
             for file in batch.files
         ]
+
+    def _ingested(self, file: FileEntry, number: int) -> IngestedFile:
+        commit, archive = self._commits.get(number), self._archives.get(file.version)
+        return IngestedFile(
+            path=file.path,
+            size=file.size,
+            modified_at=datetime.fromtimestamp(file.modified_ms / 1000, UTC),
+            discovered_at=self._assigned_at[number],
+            committed_at=commit.at if commit else None,
+            batch=number,
+            archived_at=archive.at if archive else None,
+            archive_mode=archive.mode if archive else None,
+            move_location=archive.location if archive else None,
+        )
 
     def latest_schema(self) -> SchemaVersion | None:
         """Return the newest schema of the source, or None before the first.
@@ -205,6 +236,11 @@ class CloudFilesState:
                 self._batches[batch.number] = batch
                 self._assigned_at[batch.number] = at
                 self._know(batch.files)
+            elif entry["kind"] == "archive":
+                for file in entry["files"]:
+                    self._archives[_from_json(file).version] = _Archive(
+                        at=at, mode=entry["mode"], location=file["location"]
+                    )
             else:
                 metrics = MappingProxyType(dict(entry["metrics"]))
                 self._commits[entry["batch"]] = _Commit(at=at, metrics=metrics)
@@ -215,7 +251,7 @@ class CloudFilesState:
         kind, number = entry.get("kind"), entry.get("batch")
         if entry.get("v") != _VERSION:
             raise StateError(f"{place} has version {entry.get('v')!r}, known is {_VERSION}")
-        if kind not in ("start", "assign", "commit"):
+        if kind not in ("start", "assign", "commit", "archive"):
             raise StateError(f"{place} has the unknown kind {kind!r}")
         if kind == "start" and self._source_id is not None:
             raise StateError(f"{place} starts the source again: two updates ran on it")

@@ -5,11 +5,11 @@ import uuid
 from pyspark.sql import SparkSession
 from pyspark.sql.readwriter import DataFrameReader
 
-from dlt_stub.cloud_files import CloudFilesState
+from dlt_stub.cloud_files import CloudFilesState, IngestedFile
 from dlt_stub.engine.catalog import TableEntry, TableRegistry
 from dlt_stub.engine.names import CLOUD_FILES_STATE, EVENT_LOG, table_argument
 from dlt_stub.engine.sql import TableFunctionCall
-from dlt_stub.errors import UsageError
+from dlt_stub.errors import NotEmulatedError, UsageError
 from dlt_stub.events import event_schema
 from dlt_stub.flows.names import flows_folder
 from dlt_stub.flows.progress import source_of_files
@@ -54,6 +54,19 @@ class WorkspaceFunctions:
         return view
 
     def _cloud_files_state(self, session: SparkSession, argument: str) -> str:
+        """Make a view of the files that flows into a table have found.
+
+        Databricks leaves the times from ``processed_time`` on empty in runtimes below 18.2 unless
+        ``cleanSource`` is on; here they are always there. ``create_time`` is the time the file was
+        last written, which is all that a file system tells.
+
+        Source: Databricks, "cloud_files_state table-valued function", checked 2026-11-24.
+        """
+        if "/" in argument:
+            raise NotEmulatedError(
+                f"cloud_files_state('{argument}') of a checkpoint's path is not emulated",
+                hint="cloud_files_state(TABLE(catalog.schema.table))",
+            )
         entry = self._entry(argument)
         table = (entry.catalog, entry.schema, entry.name)
         flows = flows_folder(self._paths, entry.pipeline_id, table)
@@ -63,20 +76,29 @@ class WorkspaceFunctions:
             if source_of_files(flow).exists()
         ]
         rows = [
-            {
-                "path": self._paths.to_volume(file.path),
-                "size": file.size,
-                "discovery_time": file.discovered_at,
-                "commit_time": file.committed_at,
-                "source_id": state.source_id,
-                "flow_name": flow,
-            }
+            self._file_row(file, flow)
             for flow, state in sorted(states, key=lambda each: each[0])
-            for file in state.files()
+            # A path stands there once, as the last of its versions that was found.
+            for file in {file.path: file for file in state.files()}.values()
         ]
         view = f"__dlt_cloud_files_state_{uuid.uuid4().hex[:8]}"
         session.createDataFrame(rows, FILES_COLUMNS).createOrReplaceTempView(view)
         return view
+
+    def _file_row(self, file: IngestedFile, flow: str) -> dict[str, object]:
+        return {
+            "path": self._paths.to_volume(file.path),
+            "size": file.size,
+            "create_time": file.modified_at,
+            "discovery_time": file.discovered_at,
+            "processed_time": file.committed_at,
+            "commit_time": file.committed_at,
+            "archive_time": file.archived_at,
+            "archive_mode": file.archive_mode,
+            "move_location": file.move_location and self._paths.to_volume(file.move_location),
+            "source_id": "0",
+            "flow_name": flow,
+        }
 
     def _entry(self, table: str) -> TableEntry:
         entry = self._registry.find(table, catalog=self._catalog, schema=self._schema)

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState, FileBatch
+from dlt_stub.clock import Clock, SystemClock
+from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState, FileBatch, cleaning_of
 from dlt_stub.declare.reads import CloudFilesRequest
 from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, Dataset, DatasetKind
 from dlt_stub.engine.catalog import TableRegistry
@@ -52,6 +53,7 @@ class FlowContext:
     datasets: Mapping[str, Dataset]
     view_flows: Mapping[str, AppendFlow]
     settings: FlowSettings = field(default_factory=FlowSettings)
+    clock: Clock = field(default_factory=SystemClock)
 
 
 def run_flow(
@@ -98,9 +100,11 @@ def source_of(request: CloudFilesRequest) -> CloudFilesSource:
     )
 
 
-def source_state(flow: AppendFlow | AutoCdcFlow, place: PipelinePlace) -> CloudFilesState:
+def source_state(
+    flow: AppendFlow | AutoCdcFlow, place: PipelinePlace, clock: Clock | None = None
+) -> CloudFilesState:
     """Return the ledger and schemas of a flow's cloudFiles source."""
-    return CloudFilesState(source_of_files(place.flow(flow.target, flow.name)))
+    return CloudFilesState(source_of_files(place.flow(flow.target, flow.name)), clock)
 
 
 def _reads(kind: type[R], flow: ResolvedFlow, context: FlowContext) -> R:
@@ -122,7 +126,14 @@ def _run_files(
     on_batch: OnBatch,
 ) -> None:
     source = source_of(request)
-    state = source_state(flow.flow, context.place)
+    cleaning = cleaning_of(
+        context.session,
+        path=request.path,
+        options=source.options,
+        paths=context.place.paths,
+        origin=request.origin,
+    )
+    state = source_state(flow.flow, context.place, context.clock)
     schema = source.current_schema(context.session, state)
     batches = source.plan(context.session, state, schema)
     table, app_id = context.place.table(target.name), _app_id(flow, context, state.source_id)
@@ -144,6 +155,8 @@ def _run_files(
         metrics = _metrics(written, _observed(reads.checks), target)
         state.commit(batch, _as_json(metrics))
         on_batch(metrics)
+    if cleaning is not None:
+        cleaning.clean(context.session, state, context.clock.now())
 
 
 def _run_stream(

@@ -87,6 +87,7 @@ class UpdateRun:
         self._registry = registry
         self._selection = selection
         self._cause = cause
+        self._clock = clock
         self._events: list[Event] = []
         self._has_reset = False
         self._retries = retries
@@ -153,6 +154,7 @@ class UpdateRun:
         self._selection = self._with_declared_names(declarations)
         datasets = {dataset.name: dataset for dataset in declarations.datasets}
         context = FlowContext(
+            clock=self._clock,
             place=self._place,
             session=self._session,
             registry=self._registry,

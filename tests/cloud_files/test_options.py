@@ -51,7 +51,6 @@ def test_unknown_option_passes_when_unvalidated() -> None:
     ("name", "value"),
     [
         ("cloudFiles.format", "avro"),
-        ("cloudFiles.cleanSource", "MOVE"),
         ("cloudFiles.maxFileAge", "14 days"),
         ("cloudFiles.schemaEvolutionMode", "addNewColumnsWithTypeWidening"),
         ("mode", "DROPMALFORMED"),
@@ -71,6 +70,7 @@ def test_what_changes_rows_is_refused(name: str, value: str) -> None:
         ("cloudFiles.maxFilesPerTrigger", "0", "not a whole number above 0"),
         ("cloudFiles.maxBytesPerTrigger", "lots", "is not a size"),
         ("cloudFiles.schemaEvolutionMode", "rescued", "did you mean 'rescue'"),
+        ("cloudFiles.cleanSource", "ARCHIVE", "not one of OFF, DELETE, MOVE"),
         ("cloudFiles.format", "cvs", "did you mean 'csv'"),
     ],
 )
