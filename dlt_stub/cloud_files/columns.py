@@ -1,5 +1,6 @@
 """The columns of a source: hints, inference, evolution, and which file column is which."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,8 @@ from dlt_stub.cloud_files.options import CloudFilesOptions
 from dlt_stub.errors import NotEmulatedError, Origin, SourceError
 
 _TEXT: Final = StringType()
+_PATH: Final = "dlt_path"
+_DOTTED: Final = re.compile(r"[^\s:`.]+(\.[^\s:`.]+)+")
 _WIDENING: Final = (
     (ByteType, ShortType, IntegerType, LongType, DecimalType, FloatType, DoubleType),
     (DateType, TimestampNTZType, TimestampType),
@@ -72,6 +75,53 @@ def parse_ddl(
     return schema
 
 
+def parse_hints(text: str, what: str, origin: Origin | None, *, is_nested: bool) -> StructType:
+    """Return the columns and inner fields that hints such as ``id INT, user.born DATE`` name.
+
+    A name with dots, not in backticks, is a field inside a column: of a struct by its name, of an
+    array by ``element``, of a map by ``key`` or ``value``. Such a hint keeps its path in its
+    metadata.
+
+    Source: Databricks, "Configure schema inference and evolution in Auto Loader" (schema hints),
+    checked 2026-11-24.
+
+    Raises:
+        SourceError: the text does not parse.
+        NotEmulatedError: a CSV file is hinted to have fields inside a column.
+    """
+    plain, inside = [], []
+    for item in _items(text):
+        found = _DOTTED.match(item)
+        if found is None:
+            plain.append(item)
+        elif not is_nested:
+            raise NotEmulatedError(
+                f"{what} {text!r} names a field inside a column, {item!r}, which a CSV file cannot "
+                "hold",
+                origin=origin,
+            )
+        else:
+            path = found[0].split(".")
+            kind = parse_ddl(f"field {item[found.end() :]}", what, origin, is_nested=True)[0]
+            inside.append(StructField(found[0], kind.dataType, metadata={_PATH: path}))
+    columns = parse_ddl(", ".join(plain), what, origin, is_nested=is_nested) if plain else ()
+    return StructType([*columns, *inside])
+
+
+def _items(text: str) -> list[str]:
+    """Return what stands between the commas that are in no bracket and no backticks."""
+    items, depth, is_quoted = [""], 0, False
+    for letter in text:
+        is_quoted ^= letter == "`"
+        if not is_quoted:
+            depth += (letter in "<(") - (letter in ">)")
+            if letter == "," and depth == 0:
+                items.append("")
+                continue
+        items[-1] += letter
+    return [item.strip() for item in items]
+
+
 def check_types(
     schema: StructType, what: str, origin: Origin | None, *, is_nested: bool = False
 ) -> None:
@@ -100,8 +150,13 @@ def check_types(
 def with_hints(schema: StructType, hints: StructType) -> StructType:
     """Return ``schema`` with hinted types; hinted columns it lacks come last.
 
-    Names are matched without regard to case, the schema's spelling stays (assumed).
+    Names are matched without regard to case, the schema's spelling stays (assumed). A hint for a
+    field inside a column that is not there yet waits for the column (assumed).
+
+    Raises:
+        NotEmulatedError: a hint is for a field inside a column that has none.
     """
+    hints, inside = _apart(hints)
     hinted = {field.name.lower(): field.dataType for field in hints}
     known = {field.name.lower() for field in schema}
     typed = [
@@ -112,7 +167,57 @@ def with_hints(schema: StructType, hints: StructType) -> StructType:
         for field in hints
         if field.name.lower() not in known
     ]
-    return StructType([*typed, *missing])
+    return with_inner_hints(StructType([*typed, *missing]), StructType(inside))
+
+
+def with_inner_hints(schema: StructType, hints: StructType) -> StructType:
+    """Return ``schema`` with the types that ``hints`` give to fields inside its columns.
+
+    Raises:
+        NotEmulatedError: the column has no such field, nor can get it.
+    """
+    fields = {field.name.lower(): field for field in schema}
+    for hint in _apart(hints)[1]:
+        first, *rest = hint.metadata[_PATH]
+        if (field := fields.get(first.lower())) is not None:
+            kind = _inner(field.dataType, rest, hint)
+            fields[first.lower()] = StructField(field.name, kind)
+    return StructType(list(fields.values()))
+
+
+def _apart(hints: StructType) -> tuple[StructType, list[StructField]]:
+    inside = [hint for hint in hints if _PATH in hint.metadata]
+    return StructType([hint for hint in hints if _PATH not in hint.metadata]), inside
+
+
+def _inner(kind: DataType, path: Sequence[str], hint: StructField) -> DataType:
+    if not path:
+        return hint.dataType
+    name, *rest = path
+    match kind, name.lower():
+        case StructType(), _:
+            known = {field.name.lower() for field in kind}
+            fields = [
+                StructField(field.name, _inner(field.dataType, rest, hint))
+                if field.name.lower() == name.lower()
+                else field
+                for field in kind
+            ]
+            if name.lower() not in known and not rest:
+                fields.append(StructField(name, hint.dataType))
+            return StructType(fields)
+        case ArrayType(), "element":
+            return ArrayType(_inner(kind.elementType, rest, hint))
+        case MapType(), "key":
+            return MapType(_inner(kind.keyType, rest, hint), kind.valueType)
+        case MapType(), "value":
+            return MapType(kind.keyType, _inner(kind.valueType, rest, hint))
+        case _:
+            raise NotEmulatedError(
+                f"the hint '{hint.name} {hint.dataType.simpleString()}' is for a field inside "
+                f"{kind.simpleString()}, which has no {name!r}",
+                hint="set cloudFiles.inferColumnTypes to true, or hint the whole column's type",
+            )
 
 
 def with_rescued(schema: StructType, name: str | None) -> StructType:

@@ -106,7 +106,9 @@ READER_OPTIONS: Final = {
     FileFormat.XML: _XML,
 }
 # What our own reading does with them, beside Spark's reader; for CSV only.
-CSV_ONLY: Final = ("enforceSchema", "header", "inferSchema")
+CSV_ONLY: Final = ("enforceSchema", "header")
+# Formats whose own reader has the option ``inferSchema``.
+INFERRING: Final = (FileFormat.CSV, FileFormat.XML)
 # The columns of fixed formats come from the file itself, or are the file; those of ORC are given.
 NOT_FOR_FIXED: Final = (
     "cloudFiles.inferColumnTypes",

@@ -10,6 +10,7 @@ from typing import Final
 from dlt_stub.cloud_files.formats import (
     CSV_ONLY,
     FORMATS,
+    INFERRING,
     NOT_FOR_FIXED,
     READER_OPTIONS,
     FileFormat,
@@ -39,6 +40,7 @@ _EMULATED: Final = (
     "cloudFiles.validateOptions",
     "header",
     "ignoreMissingFiles",
+    "inferSchema",
     "modifiedAfter",
     "modifiedBefore",
     "pathGlobFilter",
@@ -81,7 +83,6 @@ _REFUSED: Final = {
     "columnNameOfCorruptRecord": ((), "malformed fields go to the rescued data column only"),
     "ignoreCorruptFiles": (("false",), "a file that cannot be read stops the flow"),
     "dropFieldIfAllNull": (("false",), "a column is there when a file names it"),
-    "inferSchema": (("false",), "Auto Loader infers types by cloudFiles.inferColumnTypes"),
     "mergeSchema": (("true",), "the headers of all files are always merged"),
     "mode": (("PERMISSIVE",), "every row of a file gives one row of the source"),
     "rowValidationXSDPath": ((), "records are not checked against an XSD"),
@@ -111,7 +112,8 @@ class CleanMode(StrEnum):
 class CloudFilesOptions:
     """The options of one source, defaults filled in; ``reader`` is what Spark's reader gets.
 
-    ``partition_columns`` is None where the folders themselves say which columns they hold.
+    ``partition_columns`` is None where the folders themselves say which columns they hold;
+    ``notes`` say which options have no effect.
     """
 
     format: FileFormat
@@ -135,6 +137,7 @@ class CloudFilesOptions:
     is_case_sensitive: bool
     has_header: bool
     reader: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def parse_options(
@@ -149,7 +152,8 @@ def parse_options(
     Auto Loader" (the columns of ORC files are not inferred), checked 2026-11-24.
     Spelling ``cloudFiles.rescuedDataColumn`` is taken from pipelines seen in the wild. That
     ``none`` without a schema has no rescued data column unless one is named is how we read "data
-    is not rescued unless ..." (assumed).
+    is not rescued unless ..." (assumed). ``inferSchema`` has no effect: the options of CSV files
+    there refer to ``cloudFiles.inferColumnTypes`` instead (that it is accepted is assumed).
 
     Raises:
         SourceError: an option is unknown, given twice, or has a value Databricks refuses.
@@ -188,6 +192,7 @@ def parse_options(
         is_case_sensitive=given.flag("readerCaseSensitive", default=True),
         has_header=given.flag("header", default=not has_schema),
         reader=MappingProxyType(given.reader(kind)),
+        notes=given.notes(),
     )
 
 
@@ -236,6 +241,7 @@ class _Given:
         known = {name.lower(): name for name in everything}
         others = {*readers.difference(READER_OPTIONS[kind])}
         others |= set() if kind is FileFormat.CSV else set(CSV_ONLY)
+        others |= set() if kind in INFERRING else {"inferSchema"}
         is_given = kind.is_fixed or kind is FileFormat.ORC
         others |= set(NOT_FOR_FIXED) if is_given else set()
         foreign = {name.lower() for name in others}
@@ -331,6 +337,11 @@ class _Given:
         if found is None:
             return None
         return tuple(each.strip() for each in found.split(",") if each.strip())
+
+    def notes(self) -> tuple[str, ...]:
+        if self.text("inferSchema") is None:
+            return ()
+        return ("option inferSchema has no effect on Auto Loader: use cloudFiles.inferColumnTypes",)
 
     def flag(self, name: str, *, default: bool) -> bool:
         found = self.text(name)

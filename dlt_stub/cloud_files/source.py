@@ -12,7 +12,9 @@ from dlt_stub.cloud_files.columns import (
     check_types,
     new_columns,
     parse_ddl,
+    parse_hints,
     with_hints,
+    with_inner_hints,
     with_rescued,
 )
 from dlt_stub.cloud_files.fixed_files import FIXED_COLUMNS, check_fixed
@@ -268,7 +270,10 @@ class CloudFilesSource:
 
     def _hints(self) -> StructType:
         hints = self.options.hints
-        return self._ddl(hints, "cloudFiles.schemaHints") if hints else StructType()
+        if not hints:
+            return StructType()
+        what = "cloudFiles.schemaHints"
+        return parse_hints(hints, what, self.origin, is_nested=self._is_nested)
 
     def _ddl(self, text: str, what: str) -> StructType:
         return parse_ddl(text, what, self.origin, is_nested=self._is_nested)
@@ -348,7 +353,8 @@ class CloudFilesSource:
         added = shapes.types(names, evolving, self._hints())
         # The columns there were have had their hints; again they would undo what has grown.
         hinted = with_hints(added, self._hints()).fields[: len(added)]
-        state.add_schema(StructType([*before.fields, *hinted]), self.options.hints)
+        kept_fields = with_inner_hints(before, self._hints()).fields
+        state.add_schema(StructType([*kept_fields, *hinted]), self.options.hints)
         raise UnknownFieldError(
             message,
             origin=self.origin,

@@ -28,7 +28,7 @@ from dlt_stub.flows.analyse import Prober
 from dlt_stub.flows.failures import is_retryable
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.progress import reset_progress
-from dlt_stub.flows.run import BatchMetrics, FlowContext, run_flow
+from dlt_stub.flows.run import BatchMetrics, FlowContext, run_flow, source_of
 from dlt_stub.flows.settings import unknown_settings
 from dlt_stub.flows.tables import (
     finish_reset,
@@ -182,7 +182,8 @@ class UpdateRun:
             self._progress.dataset(dataset)
             for flow in dataset.flows:
                 self._progress.flow_definition(flow, dataset)
-        for note in (*declarations.notes, *_unread_settings(declarations, context)):
+        notes = (*declarations.notes, *_unread_settings(declarations, context))
+        for note in (*notes, *_unread_options(graph)):
             self._progress.note(note)
         return graph, context
 
@@ -430,6 +431,14 @@ def _unread_settings(declarations: Declarations, context: FlowContext) -> Iterat
         target = context.datasets[flow.target]
         for key in unknown_settings(flow, target, context.session):
             yield f"spark_conf {key!r} of flow '{flow.name}' changes nothing here: Spark has none"
+
+
+def _unread_options(graph: Graph) -> Iterator[str]:
+    for dataset in graph.datasets.values():
+        for flow in dataset.flows:
+            request = flow.analysis.cloud_files
+            for note in source_of(request).options.notes if request is not None else ():
+                yield f"{flow.flow.name}: {note}"
 
 
 def _root_cause(flows: Mapping[str, FlowResult]) -> Exception | None:

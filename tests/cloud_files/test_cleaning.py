@@ -54,6 +54,7 @@ def test_committed_files_are_moved_in_time(spark: "SparkSession", tmp_path: "Pat
     landing = tmp_path / "workspace/volumes/main/shop/landing"
     clock = ManualClock(datetime(2026, 1, 2, tzinfo=UTC))
     options = {
+        "inferSchema": "true",
         "cloudFiles__cleanSource": "move",
         "cloudFiles__cleanSource__retentionDuration": "1 day",
         "cloudFiles__cleanSource__moveDestination": "/Volumes/main/shop/landing/archive",
@@ -64,6 +65,8 @@ def test_committed_files_are_moved_in_time(spark: "SparkSession", tmp_path: "Pat
         os.utime(landing / name, (1_700_000_000, 1_700_000_000))
     pipeline.update().raise_for_failure()
     assert (landing / "in/a.csv").exists()
+    said = [event.message for event in pipeline.event_records()]
+    assert any(text.startswith("files: option inferSchema has no effect") for text in said)
     clock.wait(2 * DAY)
     (landing / "in/c.csv").write_text("id\n2\n3\n")  # its new rows are committed just now
     pipeline.update().raise_for_failure()

@@ -170,6 +170,41 @@ def test_new_field_inside_arrives_too(landing: "Landing") -> None:
     assert (row.o.k, row.o.m, row.a[0].y) == (2, "t", 2)
 
 
+def test_hints_reach_inside_columns(landing: "Landing") -> None:
+    landing.options |= {
+        "cloudFiles.inferColumnTypes": "true",
+        "cloudFiles.schemaHints": "day DATE, user.born DATE, user.size.cm DECIMAL(5,1), "
+        "all MAP<STRING, STRUCT<id: STRING, n: STRING>>, places.element.id INT, all.value.id INT, "
+        "later.x INT, `a.b` SHORT",
+    }
+    landing.land(
+        "a.json",
+        lines(
+            {
+                "day": "2026-01-02",
+                "user": {"born": "1990-01-02", "size": {"cm": 1.5}, "n": 1},
+                "places": [{"id": 1}],
+                "all": {"x": {"id": 7, "n": "8"}},
+                "a.b": 1,
+            }
+        ),
+    )
+    assert landing.columns() == (
+        "a.b smallint, all map<string,struct<id:int,n:string>>, day date, "
+        "places array<struct<id:int>>, "
+        "user struct<born:date,n:bigint,size:struct<cm:decimal(5,1)>>, _rescued_data string"
+    )
+    (row,) = landing.ingest()
+    assert (row.user.born.year, row.places[0].id, row["all"]["x"].id) == (1990, 1, 7)
+    landing.land("b.json", lines({"later": {"x": 1, "y": 2}, "user": {"m": 3}}))
+    with pytest.raises(UnknownFieldError, match=r"lacks: later, user\.m"):
+        landing.ingest()
+    assert "later struct<x:int,y:bigint>" in landing.columns()
+    landing.options["cloudFiles.schemaHints"] = "day.x INT"
+    with pytest.raises(NotEmulatedError, match=r"'day\.x int' is for a field inside date"):
+        landing.columns()
+
+
 def test_new_field_of_nothing_is_not_new(landing: "Landing") -> None:
     landing.options["cloudFiles.schemaHints"] = "o STRUCT<k: INT>"
     landing.land("a.json", lines({"o": {"k": 1}}))

@@ -43,6 +43,16 @@ def test_unknown_option_names_the_nearest() -> None:
         parse(schemaHints="id INT")
 
 
+def test_infer_schema_has_no_effect() -> None:
+    options = parse(inferSchema="true").options
+    assert not options.infer_column_types
+    assert options.notes == (
+        "option inferSchema has no effect on Auto Loader: use cloudFiles.inferColumnTypes",
+    )
+    with pytest.raises(SourceError, match=r"'inferSchema' does not go with .* 'json'"):
+        parse(cloudFiles__format="json", inferSchema="true")
+
+
 def test_unknown_option_passes_when_unvalidated() -> None:
     assert parse(cloudFiles__novelty="1", cloudFiles__validateOptions="false").path == "/in"
 
@@ -55,7 +65,6 @@ def test_unknown_option_passes_when_unvalidated() -> None:
         ("cloudFiles.schemaEvolutionMode", "addNewColumnsWithTypeWidening"),
         ("mode", "DROPMALFORMED"),
         ("columnNameOfCorruptRecord", "bad"),
-        ("inferSchema", "true"),
     ],
 )
 def test_what_changes_rows_is_refused(name: str, value: str) -> None:
