@@ -1,0 +1,11 @@
+import dlt
+
+
+@dlt.table
+def orders():
+    return (
+        spark.readStream.format("cloudFiles")
+        .option("cloudFiles.format", "csv")
+        .option("cloudFiles.schemaHint", "id INT")
+        .load(f"{spark.conf.get('landing')}/in")
+    )

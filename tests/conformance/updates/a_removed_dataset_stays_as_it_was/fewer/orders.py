@@ -1,0 +1,6 @@
+import dlt
+
+
+@dlt.table
+def first():
+    return spark.read.table("orders")
