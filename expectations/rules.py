@@ -12,7 +12,7 @@ again. Nothing is lost and nothing needs a full refresh.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pyspark.errors import AnalysisException, ParseException
@@ -42,7 +42,7 @@ class Rule:
     """A named SQL condition that good rows meet.
 
     ``{key}`` and ``{sequence}`` in ``constraint`` and ``needs`` stand for the feed's key and
-    sequence columns. ``needs`` are the columns the constraint reads.
+    sequence columns. ``needs`` are the columns the constraint reads; ``tags`` group rules.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Rule:
     severity: Severity | str
     needs: tuple[str, ...]
     reason: str
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +62,7 @@ class FittedRules:
 
     def constraints(self, *severities: Severity) -> dict[str, str]:
         """Return name -> SQL that is never NULL, for the rules of these severities."""
-        return {
-            rule.name: f"coalesce(({rule.constraint}), false)"
-            for rule in self.rules
-            if rule.severity in severities
-        }
+        return constraints(self.rules, *severities)
 
     def notes(self) -> list[str]:
         """Return one sentence for each rule that was left out."""
@@ -96,6 +93,20 @@ def fit_rules(
         has_all = all(column.lower() in known for column in fitted.needs)
         (kept if has_all else left_out).append(fitted)
     return FittedRules(rules=tuple(kept), left_out=tuple(left_out))
+
+
+def constraints(rules: Iterable[Rule], *severities: Severity) -> dict[str, str]:
+    """Return name -> SQL that is never NULL, for the rules of these severities (of all, for none).
+
+    Raises:
+        RuleError: a name is used twice.
+    """
+    chosen = [rule for rule in rules if not severities or rule.severity in severities]
+    names = [rule.name for rule in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise RuleError(f"rule {name} is defined twice; rule names are unique")
+    return {rule.name: f"coalesce(({rule.constraint}), false)" for rule in chosen}
 
 
 def check_sql(spark: SparkSession, rules: Iterable[Rule]) -> None:
@@ -166,12 +177,11 @@ def _fill_in(rule: Rule, names: dict[str, str]) -> Rule:
         raise RuleError(
             f"rule {rule.name} has placeholder {{{min(unknown)}}}; allowed: {{key}}, {{sequence}}"
         )
-    return Rule(
-        name=rule.name,
+    return replace(
+        rule,
         constraint=_PLACEHOLDER.sub(lambda m: quoted(names[m[1]]), rule.constraint),
         severity=severity,
         needs=tuple(_PLACEHOLDER.sub(lambda m: names[m[1]], column) for column in rule.needs),
-        reason=rule.reason,
     )
 
 

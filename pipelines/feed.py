@@ -54,11 +54,6 @@ class Feed:
         return self.rules.constraints(Severity.DROP)
 
     @property
-    def fails(self) -> dict[str, str]:
-        """Rules that stop the flow into the target."""
-        return self.rules.constraints(Severity.FAIL)
-
-    @property
     def guards(self) -> dict[str, str]:
         """Rules an accepted row meets: a row in quarantine breaks at least one."""
         return self.rules.constraints(Severity.DROP, Severity.FAIL)

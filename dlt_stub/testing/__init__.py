@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dlt_stub.events import Event
     from dlt_stub.jobs import JobRun, RunEvent
     from dlt_stub.testing.case import Case, read_case
+    from dlt_stub.testing.fixtures import MakePipeline, MakeWorkspace
     from dlt_stub.testing.pipeline import PipelineUnderTest
     from dlt_stub.testing.rows import RowsDiffer, assert_rows
     from dlt_stub.testing.runner import CaseFailure, run_case
@@ -23,6 +24,8 @@ __all__ = [
     "Event",
     "JobFailed",
     "JobRun",
+    "MakePipeline",
+    "MakeWorkspace",
     "PipelineUnderTest",
     "RowsDiffer",
     "RunEvent",
@@ -38,6 +41,8 @@ _HOMES = {
     "Event": "dlt_stub.events",
     "JobFailed": "dlt_stub.testing.workspace",
     "JobRun": "dlt_stub.jobs",
+    "MakePipeline": "dlt_stub.testing.fixtures",
+    "MakeWorkspace": "dlt_stub.testing.fixtures",
     "PipelineUnderTest": "dlt_stub.testing.pipeline",
     "RowsDiffer": "dlt_stub.testing.rows",
     "RunEvent": "dlt_stub.jobs",

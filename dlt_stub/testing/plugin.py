@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from dlt_stub.testing.case import Case
-    from dlt_stub.testing.pipeline import PipelineUnderTest
-    from dlt_stub.testing.workspace import WorkspaceUnderTest
+    from dlt_stub.testing.fixtures import MakePipeline, MakeWorkspace
 
 _started: pytest.StashKey["SparkSession"] = pytest.StashKey()
 
@@ -38,34 +37,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         session.stop()
 
 
-class MakePipeline(Protocol):
-    """Makes the pipeline a test is about."""
-
-    def __call__(
-        self,
-        *source: str | os.PathLike[str],
-        root: str | os.PathLike[str] | None = None,
-        configuration: Mapping[str, str] | None = None,
-        catalog: str = "main",
-        schema: str = "default",
-        **more: Any,
-    ) -> "PipelineUnderTest":
-        """Return a pipeline of source files or ``folder/**`` globs, relative to ``root``."""
-
-
-class MakeWorkspace(Protocol):
-    """Makes the workspace of a bundle a test is about."""
-
-    def __call__(
-        self,
-        root: str | os.PathLike[str] | None = None,
-        *,
-        target: str | None = None,
-        variables: Mapping[str, str] | None = None,
-    ) -> "WorkspaceUnderTest":
-        """Return the workspace of the bundle in ``root``, by default pytest's root folder."""
-
-
 @pytest.fixture(scope="session")
 def dlt_spark(pytestconfig: pytest.Config) -> "SparkSession":
     """The one Spark session of this process."""
@@ -73,7 +44,7 @@ def dlt_spark(pytestconfig: pytest.Config) -> "SparkSession":
 
 
 @pytest.fixture
-def dlt_pipeline(tmp_path: Path, pytestconfig: pytest.Config) -> MakePipeline:
+def dlt_pipeline(tmp_path: Path, pytestconfig: pytest.Config) -> "MakePipeline":
     """Make a pipeline in a workspace of this test's own; two of one test share the workspace.
 
     ``root``, which helper modules are imported from, is pytest's root folder unless it is given.
@@ -106,7 +77,7 @@ def dlt_pipeline(tmp_path: Path, pytestconfig: pytest.Config) -> MakePipeline:
 
 
 @pytest.fixture
-def dlt_workspace(tmp_path: Path, pytestconfig: pytest.Config) -> MakeWorkspace:
+def dlt_workspace(tmp_path: Path, pytestconfig: pytest.Config) -> "MakeWorkspace":
     """Make the workspace of a bundle, in a folder of this test's own."""
     from dlt_stub.testing.workspace import WorkspaceUnderTest
 

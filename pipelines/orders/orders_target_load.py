@@ -4,54 +4,23 @@ A row is accepted or quarantined, never both and never neither: both sides use t
 which are never NULL.
 """
 
-from collections.abc import Callable
-
 import dlt
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from expectations.datasets import split_in_quarantine
 from expectations.rules import quoted
 from pipelines.feed import TECHNICAL_COLUMNS, feed_from
 
 feed = feed_from(spark.conf)
 
-Query = Callable[[], DataFrame]
-
-
-def stop_on(rules: dict[str, str]) -> Callable[[Query], Query]:
-    """Return the decorator for fail rules, which does nothing when there are none."""
-    return dlt.expect_all_or_fail(rules) if rules else lambda query: query
-
-
-@dlt.view(name="orders_accepted", comment="Rows of orders_stage that may reach orders_target")
-@stop_on(feed.fails)
-@dlt.expect_all_or_drop(feed.drops)
-def orders_accepted() -> DataFrame:
-    """Only ``orders_target`` reads it, so its expectations are counted once.
-
-    Shape: streaming; the columns of `orders_stage`.
-    """
-    return spark.readStream.table("orders_stage")
-
-
-@dlt.table(
-    name="orders_quarantine",
-    comment="Rows of orders_stage that broke a drop or fail rule, with the names of those rules",
-    table_properties={"quality": "quarantine"},
+# orders_accepted: only orders_target reads it, so its expectations are counted once.
+split_in_quarantine(
+    spark,
+    source="orders_stage",
+    accepted="orders_accepted",
+    quarantined="orders_quarantine",
+    rules=feed.rules.rules,
 )
-def orders_quarantine() -> DataFrame:
-    """Every row that ``orders_accepted`` keeps out, whole.
-
-    Shape: streaming; the columns of `orders_stage` and `broken_rules` (array of rule names, never
-    empty).
-    """
-    broken = [F.when(~F.expr(sql), F.lit(name)) for name, sql in feed.guards.items()]
-    return (
-        spark.readStream.table("orders_stage")
-        .withColumn("broken_rules", F.array_compact(F.array(*broken)))
-        .where(F.size("broken_rules") > 0)
-    )
-
 
 dlt.create_streaming_table(
     name="orders_target",

@@ -1,5 +1,6 @@
 """The fixtures do what docs/testing.md says, starting with its own example."""
 
+import ast
 import inspect
 import re
 import textwrap
@@ -12,8 +13,14 @@ import pytest
 
 import dlt_stub.testing
 from dlt_stub import ExpectationViolation, UsageError
-from dlt_stub.testing import PipelineUnderTest, RowsDiffer, read_case, run_case
-from dlt_stub.testing.plugin import MakePipeline, MakeWorkspace
+from dlt_stub.testing import (
+    MakePipeline,
+    MakeWorkspace,
+    PipelineUnderTest,
+    RowsDiffer,
+    read_case,
+    run_case,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
@@ -132,16 +139,20 @@ def test_bundle_runs_in_the_kit(dlt_workspace: MakeWorkspace) -> None:
 
 
 def test_our_bundles_tests_use_only_the_kit() -> None:
-    imported = {
-        (file.name, line.split()[1])
-        for file in (ROOT / "tests" / "pipelines").glob("*.py")
-        for line in file.read_text(encoding="utf-8").splitlines()
-        if re.match(r"(from|import) dlt_stub", line)
+    imported = set()
+    for file in sorted((ROOT / "tests" / "pipelines").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlt_stub"):
+                imported |= {(file.name, node.module, alias.name) for alias in node.names}
+    errors = {name for name in dlt_stub.__all__ if name.endswith(("Error", "Violation"))}
+    others = {
+        each
+        for each in imported
+        if each[1] != "dlt_stub.testing" and not (each[1] == "dlt_stub" and each[2] in errors)
     }
-    # A process that is killed cannot be run by the kit: it asks the failpoint for its name.
-    allowed = {("crash.py", "dlt_stub.failpoints")}
-    assert {each for each in imported if each[1] != "dlt_stub.testing"} == allowed
-    assert len(imported) > 3
+    # A process that is killed cannot be run by the kit: it asks the failpoints for their name.
+    assert others == {("crash.py", "dlt_stub.failpoints", "VARIABLE")}
+    assert len(imported) > 5
 
 
 def test_public_names_are_there() -> None:
