@@ -11,7 +11,7 @@ from functools import reduce
 from typing import Any
 
 from pyspark.errors import AnalysisException, ParseException
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
@@ -94,6 +94,7 @@ def check_rules(frame: DataFrame, check: Check) -> None:
     """
     for expectation in check.expectations:
         try:
+            _refuse_classes(expectation, check.dataset, [_parsed(frame.sparkSession, expectation)])
             rule = frame.select(F.expr(expectation.constraint))
             _check_rule(expectation, check.dataset, rule)
         except (ParseException, AnalysisException) as error:
@@ -169,11 +170,22 @@ def _check_rule(expectation: Expectation, dataset: str, rule: DataFrame) -> None
             f"{kind.simpleString()}; allowed: a SQL boolean",
             origin=expectation.origin,
         )
-    # Windows are told by the text alone: the analyser moves them into a node below.
-    parser = rule.sparkSession._jsparkSession.sessionState().sqlParser()
-    trees = [parser.parseExpression(expectation.constraint).toJSON()]
     plan = rule._jdf.queryExecution().analyzed()
-    trees += [each.toJSON() for each in iterate(plan.expressions().iterator())]
+    trees = [str(each.toJSON()) for each in iterate(plan.expressions().iterator())]
+    _refuse_classes(expectation, dataset, trees)
+
+
+def _parsed(spark: SparkSession, expectation: Expectation) -> str:
+    """Return the rule's expressions before they are analysed.
+
+    Windows are told by these alone, because the analyser moves them into a node below; and a
+    subquery over a table that cannot be found is a subquery all the same.
+    """
+    parser = spark._jsparkSession.sessionState().sqlParser()
+    return str(parser.parseExpression(expectation.constraint).toJSON())
+
+
+def _refuse_classes(expectation: Expectation, dataset: str, trees: Sequence[str]) -> None:
     for classes, what in _REFUSED.items():
         if any(f'.{name}"' in tree for name in classes for tree in trees):
             raise DefinitionError(

@@ -5,6 +5,7 @@ Spark is imported when a test first needs it: pytest itself starts no slower.
 
 import os
 import tempfile
+import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,12 +128,16 @@ class CaseItem(pytest.Item):
             run_case(self.case, storage=Path(folder), spark=_session(self.config))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        """Return what the case says of itself, or the whole traceback of anything else."""
+        """Return what the case says of itself, or the last frames of any other error."""
+        from dlt_stub.errors import DltStubError
         from dlt_stub.testing.runner import CaseFailure
 
-        if isinstance(excinfo.value, CaseFailure):
-            return str(excinfo.value)
-        return str(super().repr_failure(excinfo, style))
+        error = excinfo.value
+        if isinstance(error, CaseFailure):
+            return str(error)
+        if isinstance(error, DltStubError):
+            return f"{self.case.name}: {error}"
+        return "".join(traceback.format_exception(error, limit=-8))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return where the case stands and what it is called."""
