@@ -15,7 +15,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from dlt_stub.declare import appends, changes, datasets, rules
+from dlt_stub.declare import appends, changes, datasets, rules, sinks
 from dlt_stub.declare.arguments import plain
 from dlt_stub.declare.reads import current_reads
 from dlt_stub.declare.registry import user_origin
@@ -66,6 +66,7 @@ _BOTH: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "apply_changes_from_snapshot": changes.apply_changes_from_snapshot,
         "create_auto_cdc_flow": changes.create_auto_cdc_flow,
         "create_auto_cdc_from_snapshot_flow": changes.create_auto_cdc_from_snapshot_flow,
+        "create_sink": sinks.create_sink,
         "create_streaming_live_table": _deprecated(
             datasets.create_streaming_table, "create_streaming_live_table"
         ),
@@ -78,6 +79,7 @@ _BOTH: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "expect_all_or_fail": rules.expect_all_or_fail,
         "expect_or_drop": rules.expect_or_drop,
         "expect_or_fail": rules.expect_or_fail,
+        "foreach_batch_sink": sinks.foreach_batch_sink,
         "materialized_view": datasets.materialized_view,
         "on_event_hook": on_event_hook,
         "read": read,
@@ -97,9 +99,6 @@ NAMES: Mapping[str, Mapping[str, Callable[..., Any]]] = MappingProxyType(
     }
 )
 _REFUSED_BY_BOTH = {
-    "create_sink": "sinks are not written yet",
-    "create_streaming_sink": "sinks are not written yet",
-    "foreach_batch_sink": "sinks are not written yet",
     "update_flow": "rows of update mode go to sinks outside this machine (preview on Databricks)",
 }
 REFUSED: Mapping[str, Mapping[str, str]] = MappingProxyType(

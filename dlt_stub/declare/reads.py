@@ -28,6 +28,10 @@ class Reads(Protocol):
 
     temp_views: dict[str, DataFrame]  # made by that function, by lower-case name
 
+    @property
+    def has_read_datasets(self) -> bool:
+        """Whether it has read what is empty while the function is probed."""
+
     def table(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
         """Return the dataset or outside table called ``name``."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
@@ -21,6 +22,7 @@ class DatasetKind(StrEnum):
     STREAMING_TABLE = "STREAMING_TABLE"
     MATERIALIZED_VIEW = "MATERIALIZED_VIEW"
     VIEW = "VIEW"  # temporary: seen inside the pipeline only
+    SINK = "SINK"  # outside the pipeline: written by append flows, read by none of them
 
 
 class Action(StrEnum):
@@ -42,8 +44,17 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalSink:
+    """Where a sink writes: a Delta table that ``options`` name, or the function ``handler``."""
+
+    format: str
+    options: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    handler: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A table or view; its rows come from the flows that name it as their target."""
+    """A table, view or sink; its rows come from the flows that name it as their target."""
 
     name: str
     kind: DatasetKind
@@ -56,6 +67,7 @@ class Dataset:
     expectations: tuple[Expectation, ...] = ()
     is_private: bool = False  # not published: only this pipeline reads it
     spark_conf: Mapping[str, str] = field(default_factory=lambda: NOTHING)  # of its flows
+    sink: ExternalSink | None = None  # of a dataset of kind SINK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from dlt_stub.declare.registry import (
     user_origin,
 )
 from dlt_stub.declare.temp_views import own_temp_views
+from dlt_stub.declare.user_frames import guarding_frames
 from dlt_stub.declare.user_modules import user_modules
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin, nearest
@@ -53,6 +54,7 @@ def user_world(
         _volumes_of(session),
         own_temp_views(),
         user_modules(root, {**{name: _module(name) for name in NAMES}, **modules}),
+        guarding_frames(),
     ):
         vars(pyspark)["pipelines"] = sys.modules["pyspark.pipelines"]
         yield

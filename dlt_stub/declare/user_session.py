@@ -12,6 +12,7 @@ from pyspark.sql.types import StructType
 from dlt_stub.declare.reads import CloudFilesRequest, current_reads, reads_or_none
 from dlt_stub.declare.registry import user_origin
 from dlt_stub.declare.user_sql import run_query
+from dlt_stub.engine.catalog import TableEntry
 from dlt_stub.errors import DefinitionError, NotEmulatedError
 
 CLOUD_FILES = "cloudfiles"
@@ -32,6 +33,12 @@ class Names(Protocol):
 
     def current(self) -> tuple[str, str]:
         """Return the catalog and schema that complete a name now."""
+
+    def outside(self, table: str) -> TableEntry:
+        """Return the table no pipeline makes that ``table`` names, there already or not."""
+
+    def publish(self, entry: TableEntry) -> None:
+        """Let the workspace and the session find ``entry``."""
 
 
 class UserSession(SparkSession):

@@ -20,8 +20,10 @@ from dlt_stub.errors import StateError, UsageError, nearest
 from dlt_stub.paths import WorkspacePaths, segment
 
 FORMAT = 1
+OUTSIDE = "OUTSIDE"  # the kind of a table no pipeline makes, and who it belongs to
 # Spark's session catalog outlives a workspace opened in this process: what it was told, by name.
 _named: dict[tuple[str, str, str], tuple[str, str]] = {}
+_CATALOG = "spark.sql.catalog."
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 
 
@@ -144,6 +146,18 @@ def attach_catalogs(spark: SparkSession, catalogs: set[str]) -> None:
         with active(spark):
             catalogs_of = spark._jsparkSession.sessionState().catalogManager()
             catalogs_of.catalog(catalog).setDelegateCatalog(catalogs_of.v2SessionCatalog())
+
+
+def adopt_catalogs(spark: SparkSession) -> None:
+    """Let a session cloned from one of ours, as each stream has, find what that one found."""
+    named = [key for key in spark.conf.getAll if key.startswith(_CATALOG)]
+    with active(spark):
+        catalogs_of = spark._jsparkSession.sessionState().catalogManager()
+        for key in named:
+            catalog = key.removeprefix(_CATALOG)
+            if "." not in catalog and catalog != "spark_catalog":
+                found = catalogs_of.catalog(catalog)
+                found.setDelegateCatalog(catalogs_of.v2SessionCatalog())
 
 
 def is_attached(spark: SparkSession, catalog: str) -> bool:

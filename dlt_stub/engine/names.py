@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from dlt_stub.engine.catalog import (
+    OUTSIDE,
     TableEntry,
     TableRegistry,
     attach_catalogs,
     forget_other_workspaces,
+    name_levels,
     name_table,
     quote,
 )
@@ -80,6 +82,41 @@ class SessionNames:
         """Return the workspace's table of that name, completed as the session completes it now."""
         catalog, schema = self.current()
         return self.registry.find(table, catalog=catalog, schema=schema)
+
+    def outside(self, table: str) -> TableEntry:
+        """Return the table no pipeline makes that ``table`` names, there already or not.
+
+        Raises:
+            UsageError: a pipeline makes it, or it is no name of a table.
+        """
+        known = self.find(table)
+        if known is not None:
+            if known.kind == OUTSIDE:
+                return known
+            raise UsageError(
+                f"table {known.full_name} is made by a pipeline and cannot be written here",
+                hint="write another table, or let a flow of that pipeline write it",
+            )
+        catalog, schema = self.current()
+        levels = name_levels(table)
+        if levels is None or len(levels) > 3:
+            raise UsageError(f"{table!r} is no name of a table", hint="catalog.schema.table")
+        full = ((catalog, schema, *levels) if len(levels) == 1 else (catalog, *levels))[-3:]
+        entry = TableEntry(
+            catalog=full[0],
+            schema=full[1],
+            name=full[2],
+            location=str(self.paths.table(*full)),
+            kind=OUTSIDE,
+            pipeline_id=OUTSIDE,
+        )
+        self.registry.check(entry)  # a private table lies there too
+        return entry
+
+    def publish(self, entry: TableEntry) -> None:
+        """Let the workspace and the session find ``entry``."""
+        self.registry.put(entry)
+        self._know(entry)
 
     def current(self) -> tuple[str, str]:
         """Return the session's current catalog and schema.

@@ -75,7 +75,8 @@ class Event:
 
 _ORIGIN = """struct<cloud: string, region: string, org_id: bigint, pipeline_id: string,
 pipeline_type: string, pipeline_name: string, cluster_id: string, update_id: string,
-table_name: string, dataset_name: string, flow_id: string, flow_name: string, batch_id: bigint,
+table_name: string, dataset_name: string, sink_name: string, flow_id: string,
+flow_name: string, batch_id: bigint,
 request_id: string, maintenance_id: string, materialization_name: string, host: string,
 source_code_location: struct<path: string, line_number: int>>"""
 _ERROR = """struct<fatal: boolean, exceptions: array<struct<class_name: string, message: string,

@@ -99,7 +99,10 @@ class Prober:
     def _analysis(self, flow: Flow, frame: DataFrame, reads: ProbeReads) -> Analysis:
         plan = frame._jdf.queryExecution().analyzed()
         nodes = set(_streaming_nodes(plan))
-        is_aggregated = "Aggregate" in nodes and "EventTimeWatermark" not in nodes
+        is_sink = self.context.datasets[flow.target].kind is DatasetKind.SINK
+        is_aggregated = (
+            "Aggregate" in nodes and "EventTimeWatermark" not in nodes and not is_sink
+        )  # a sink is appended to: Spark says what that forbids
         if reads.request is not None and reads.streams:
             raise NotEmulatedError(
                 f"flow '{flow.name}' reads cloudFiles beside a stream of '{reads.streams[0]}': "

@@ -57,6 +57,7 @@ class PipelineReads(ABC):
     inputs: list[str] = field(default_factory=list)
     reads_event_log: bool = False
     temp_views: dict[str, DataFrame] = field(default_factory=dict)
+    has_read_datasets: bool = False  # which are empty while the function is probed
     _inside_view: list[str] = field(default_factory=list)
 
     def query(self) -> DataFrame:
@@ -82,8 +83,15 @@ class PipelineReads(ABC):
         if name.strip("`").lower() in self.temp_views:
             return self._temp_view(name, dataset, streaming=streaming, options=options)
         if dataset is not None:
+            self.has_read_datasets = True
             if not self._inside_view and dataset not in self.inputs:
                 self.inputs.append(dataset)
+            if self.datasets[dataset].kind is DatasetKind.SINK:
+                raise GraphError(
+                    f"flow '{self.flow.name}' reads '{dataset}', a sink: flows write into it only",
+                    origin=user_origin(),
+                    hint="read the table it writes by that table's own name",
+                )
             if self.datasets[dataset].kind is DatasetKind.VIEW:
                 _refuse_options(options, f"view '{dataset}'", "put them where the view reads")
                 return self._view(dataset, streaming=streaming)
@@ -93,7 +101,7 @@ class PipelineReads(ABC):
         if streaming:
             self.check_stream(name)
         if self.place.is_event_log(name):
-            self.reads_event_log = True
+            self.reads_event_log = self.has_read_datasets = True
             # Events are never changed nor deleted: what says what to do then says nothing here.
             options = {k: v for k, v in options.items() if k.lower() not in _CHANGE_OPTIONS}
             _refuse_options(options, "the event log", "leave them out")

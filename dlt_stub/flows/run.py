@@ -12,10 +12,13 @@ from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState, FileBatch, cleaning_of
 from dlt_stub.declare.reads import CloudFilesRequest
 from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, Dataset, DatasetKind
+from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.engine.names import SessionNames
 from dlt_stub.errors import DltStubError
 from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics
 from dlt_stub.failpoints import reach
+from dlt_stub.flows.external import ForeachBatchSink, sink_table
 from dlt_stub.flows.failures import flow_error
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.progress import checkpoint_of, done_once, generation, source_of_files
@@ -136,7 +139,7 @@ def _run_files(
     state = source_state(flow.flow, context.place, context.clock)
     schema = source.current_schema(context.session, state)
     batches = source.plan(context.session, state, schema)
-    table, app_id = context.place.table(target.name), _app_id(flow, context, state.source_id)
+    table, app_id = _table(target, context), _app_id(flow, context, state.source_id)
     sink = _sink(flow, target, context, app_id)
     for batch in batches:
         if batch.is_empty or _is_gone(batch, context.session, table, app_id):
@@ -271,15 +274,26 @@ def _app_id(flow: ResolvedFlow, context: FlowContext, source_id: str | None = No
     return name if since is None else f"{name}/{since}"
 
 
-def _is_gone(batch: FileBatch, session: SparkSession, table: Path, app_id: str) -> bool:
+def _table(target: ResolvedDataset, context: FlowContext) -> Path | None:
+    """Return the folder of the table that flows into ``target`` write; a function has none."""
+    sink = target.dataset.sink
+    return context.place.table(target.name) if sink is None else sink_table(sink, context.place)
+
+
+def _is_gone(batch: FileBatch, session: SparkSession, table: Path | None, app_id: str) -> bool:
     """Return whether a batch is in the table since before a crash, and its files moved since."""
-    if all(Path(file.path).exists() for file in batch.files):
+    if table is None or all(Path(file.path).exists() for file in batch.files):
         return False
     return is_committed(session, table, app_id, batch.number)
 
 
 def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app_id: str) -> Sink:
-    table = context.place.table(target.name)
+    table = _table(target, context)
+    if table is None:
+        assert isinstance(context.session, UserSession)
+        assert isinstance(context.session.names, SessionNames)
+        assert target.dataset.sink is not None
+        return ForeachBatchSink(handler=target.dataset.sink.handler, names=context.session.names)
     if isinstance(flow.flow, AutoCdcFlow):
         return CdcSink(
             flow=flow.flow,

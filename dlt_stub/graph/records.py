@@ -49,6 +49,11 @@ class ResolvedDataset:
         return self.kind is DatasetKind.VIEW
 
     @property
+    def is_sink(self) -> bool:
+        """Whether it lies outside the pipeline, which writes it and does not own its rows."""
+        return self.kind is DatasetKind.SINK
+
+    @property
     def is_streaming(self) -> bool:
         """Whether its rows come from streaming flows."""
         return any(flow.analysis.is_streaming for flow in self.flows)
@@ -62,7 +67,7 @@ class Graph:
 
     @property
     def tables(self) -> tuple[ResolvedDataset, ...]:
-        """The datasets that are stored, each after those it reads."""
+        """The datasets that are written, sinks included, each after those it reads."""
         return tuple(dataset for dataset in self.datasets.values() if not dataset.is_view)
 
     def tables_read_by(self, flow: ResolvedFlow) -> frozenset[str]:

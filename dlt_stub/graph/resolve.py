@@ -46,7 +46,7 @@ def resolve(declarations: Declarations, *, analyse: Analyse) -> Graph:
     flows_of = _flows_by_target(declarations, by_name)
     resolved: dict[str, ResolvedDataset] = {}
     analysed: dict[str, ResolvedFlow] = {}
-    remaining = dict(by_name)
+    remaining = {name: each for name, each in by_name.items() if flows_of[name]}
     waits: dict[str, list[_Waiting]] = {}  # by dataset: a query is run again once it can get on
     while remaining:
         before = len(remaining)
@@ -77,7 +77,7 @@ def _flows_by_target(
             )
         flows_of[flow.target].append(flow)
     for name, flows in flows_of.items():
-        if not flows:
+        if not flows and by_name[name].kind is not DatasetKind.SINK:
             raise GraphError(
                 f"dataset '{name}' has no flow that fills it",
                 origin=by_name[name].origin,
@@ -94,6 +94,13 @@ def _check_flows(dataset: Dataset, flows: list[Flow]) -> None:
             f"flow '{flows[1].name}' writes into the view '{dataset.name}'; allowed: a table",
             origin=flows[1].origin,
             hint="dlt.create_streaming_table(...) makes a table that flows can write into",
+        )
+    if changes and dataset.kind is DatasetKind.SINK:
+        raise GraphError(
+            f"flow '{changes[0].name}' applies changes to the sink '{dataset.name}'; allowed: a "
+            "streaming table",
+            origin=changes[0].origin,
+            hint="sinks take append flows only",
         )
     if changes and dataset.kind is not DatasetKind.STREAMING_TABLE:
         raise GraphError(
@@ -146,13 +153,13 @@ def _resolved(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> ResolvedData
     streaming = [flow.analysis.is_streaming for flow in flows if not flow.flow.once]
     if kind is DatasetKind.TABLE:
         kind = DatasetKind.STREAMING_TABLE if any(streaming) else DatasetKind.MATERIALIZED_VIEW
-    if kind is DatasetKind.STREAMING_TABLE and not all(streaming):
+    if kind in (DatasetKind.STREAMING_TABLE, DatasetKind.SINK) and not all(streaming):
         flow = next(
             each.flow for each in flows if not each.analysis.is_streaming and not each.flow.once
         )
         raise GraphError(
-            f"flow '{flow.name}' is a batch query, but its target '{dataset.name}' is a streaming "
-            "table",
+            f"flow '{flow.name}' is a batch query, but its target '{dataset.name}' is a "
+            f"{'sink' if kind is DatasetKind.SINK else 'streaming table'}",
             origin=flow.origin,
             hint="read with dlt.read_stream or spark.readStream",
         )
@@ -177,6 +184,9 @@ def _resolved(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> ResolvedData
             origin=flow.origin,
             hint="give the aggregation a table of its own, or a watermark",
         )
+    if kind is DatasetKind.SINK:  # what several flows write need not be alike
+        schema = flows[0].analysis.schema
+        return ResolvedDataset(dataset=dataset, kind=kind, schema=schema, flows=flows)
     schema = _declared_schema(dataset, _merged_schema(dataset, flows))
     return ResolvedDataset(dataset=dataset, kind=kind, schema=schema, flows=flows)
 

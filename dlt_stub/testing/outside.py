@@ -5,12 +5,10 @@ from collections.abc import Iterable, Mapping
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from dlt_stub.engine.catalog import TableEntry, TableRegistry, name_levels
+from dlt_stub.engine.catalog import OUTSIDE, TableEntry, TableRegistry, name_levels
 from dlt_stub.errors import UsageError
 from dlt_stub.paths import WorkspacePaths
 from dlt_stub.testing.rows import RowSpelling, typed_frame
-
-OUTSIDE = "OUTSIDE"
 
 
 def write_outside_table(

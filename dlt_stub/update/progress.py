@@ -19,6 +19,7 @@ class Progress:
     def __init__(self, log: EventLog, update_id: str) -> None:
         self._log = log
         self._update_id = update_id
+        self._sinks: set[str] = set()
 
     def created(self, cause: UpdateCause, selection: Selection) -> Event:
         """Say that the update exists and why."""
@@ -49,7 +50,16 @@ class Progress:
         )
 
     def dataset(self, dataset: ResolvedDataset) -> Event:
-        """Describe a resolved dataset."""
+        """Describe a resolved dataset; a sink has an event of its own."""
+        sink = dataset.dataset.sink
+        if sink is not None:
+            self._sinks.add(dataset.name)
+            return self._log.emit(
+                "sink_definition",
+                f"Sink '{dataset.name}' defined as {sink.format}.",
+                origin=_origin(dataset.name, None, dataset.dataset.origin, is_sink=True),
+                body={"format": sink.format, "options": dict(sink.options)},
+            )
         return self._log.emit(
             "dataset_definition",
             f"Dataset '{dataset.name}' defined as {dataset.kind.value}.",
@@ -73,7 +83,7 @@ class Progress:
             f"Flow '{flow.flow.name}' defined as {_flow_type(flow, dataset)}.",
             origin=self._flow_origin(flow),
             body={
-                "output_dataset": dataset.name,
+                "output_sink" if dataset.is_sink else "output_dataset": dataset.name,
                 "input_datasets": [{"name": name} for name in flow.analysis.inputs],
                 "flow_type": _flow_type(flow, dataset),
                 "schema": _columns(dataset),
@@ -120,13 +130,16 @@ class Progress:
         return self._update_id[:6]
 
     def _flow_origin(self, flow: ResolvedFlow) -> Mapping[str, Any]:
-        return _origin(flow.flow.target, flow.flow.name, flow.flow.origin)
+        target = flow.flow.target
+        return _origin(target, flow.flow.name, flow.flow.origin, is_sink=target in self._sinks)
 
 
-def _origin(dataset: str, flow: str | None, where: Origin) -> dict[str, Any]:
+def _origin(
+    dataset: str, flow: str | None, where: Origin, *, is_sink: bool = False
+) -> dict[str, Any]:
+    names = ("sink_name",) if is_sink else ("dataset_name", "table_name")
     origin: dict[str, Any] = {
-        "dataset_name": dataset,
-        "table_name": dataset,
+        **dict.fromkeys(names, dataset),
         "source_code_location": {"path": where.path, "line_number": where.line},
     }
     if flow is not None:

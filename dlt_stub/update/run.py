@@ -3,7 +3,7 @@
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from dlt_stub.events import (
     UpdateState,
 )
 from dlt_stub.flows.analyse import Prober
+from dlt_stub.flows.external import set_up_sink
 from dlt_stub.flows.failures import is_retryable
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.progress import reset_progress
@@ -286,29 +287,33 @@ class UpdateRun:
             for dataset in graph.tables
             if any(self._selection.includes(flow.flow) for flow in dataset.flows)
         ]
-        for dataset in selected:  # before a reset removes what another pipeline owns
+        for dataset in _stored(selected):  # before a reset removes what another pipeline owns
             self._registry.check(table_entry(dataset, place=self._place))
         resets = [each for each in selected if self._selection.resets(each.name)]
         rewound = self._flows_to_rewind(graph)
         if resets or rewound:
             self._progress.update(UpdateState.RESETTING)
-        for dataset in resets:
+        for dataset in _stored(resets):
             if not reset_table(dataset, place=self._place):
                 self._progress.note(
                     f"'{dataset.name}' keeps its rows: pipelines.reset.allowed is false"
                 )
+        # A sink keeps what was written: its flows begin again.
+        # Source: docs "create_sink", note on full refresh, 2026-11-24.
+        rewound += [flow for each in resets if each.is_sink for flow in each.flows]
         for flow in rewound:
             reset_progress(self._place.flow(flow.flow.target, flow.flow.name))
         self._has_reset = True
         # A reset that was cut short is finished even where it is not selected: half of it is wrong.
         selected += [
             each
-            for each in graph.tables
+            for each in _stored(graph.tables)
             if each not in selected and finish_reset(each, place=self._place)
         ]
         self._progress.update(UpdateState.SETTING_UP_TABLES)
         for dataset in selected:
-            set_up_table(dataset, place=self._place, spark=self._session, registry=self._registry)
+            set_up = set_up_sink if dataset.is_sink else set_up_table
+            set_up(dataset, place=self._place, spark=self._session, registry=self._registry)
 
     def _flows_to_rewind(self, graph: Graph) -> list[ResolvedFlow]:
         found = [
@@ -424,6 +429,10 @@ class UpdateRun:
             error=error,
             has_reset=self._has_reset,
         )
+
+
+def _stored(datasets: Iterable[ResolvedDataset]) -> list[ResolvedDataset]:
+    return [each for each in datasets if not each.is_sink]
 
 
 def _unread_settings(declarations: Declarations, context: FlowContext) -> Iterator[str]:
