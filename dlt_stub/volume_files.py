@@ -12,6 +12,7 @@ import builtins
 import functools
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -24,13 +25,29 @@ _PATHS = {
     "remove removexattr rmdir scandir setxattr stat statvfs truncate unlink utime",
     2: "link rename replace symlink",
 }
-_SETS = (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids)
 _Locate = Callable[[str], str]
 
 
 @contextmanager
 def finding_volumes(locate: _Locate) -> Iterator[None]:
     """Find ``/Volumes`` paths where ``locate`` says, for every thread, inside the block."""
+    undo = _install(locate)
+    try:
+        yield
+    finally:
+        undo()
+
+
+def for_workers(command: object, *, volumes: str) -> object:
+    """Return ``command`` so that a Python worker that unpickles it finds ``/Volumes``, too.
+
+    ``volumes`` is the folder that stands for ``/Volumes``; this module is to be pickled by value.
+    """
+    return _Command(command, volumes)
+
+
+def _install(locate: _Locate) -> Callable[[], None]:
+    """Wrap the functions that take a path, and return what gives them back."""
     place = _Place(locate)
     places: list[tuple[Any, str, Any]] = []  # Any: modules, and what they hold
     added: list[tuple[set[Any], Any]] = []
@@ -40,24 +57,64 @@ def finding_volumes(locate: _Locate) -> Iterator[None]:
         wrapper = _Wrapped(original, count, place)
         places.append((module, name, original))
         setattr(module, name, wrapper)
-        for members in _SETS:
+        for members in (
+            os.supports_dir_fd,
+            os.supports_fd,
+            os.supports_follow_symlinks,
+            os.supports_effective_ids,
+        ):
             if original in members:
                 members.add(wrapper)
                 added.append((members, wrapper))
 
-    try:
-        put(builtins, "open", 1)
-        put(io, "open", 1)
-        for count, names in _PATHS.items():
-            for name in names.split():
-                if hasattr(os, name):
-                    put(os, name, count)
-        yield
-    finally:
+    def undo() -> None:
         for module, name, original in reversed(places):
             setattr(module, name, original)
         for members, wrapper in added:
             members.discard(wrapper)
+
+    put(builtins, "open", 1)
+    put(io, "open", 1)
+    for count, names in _PATHS.items():
+        for name in names.split():
+            if hasattr(os, name):
+                put(os, name, count)
+    return undo
+
+
+def _install_in_worker(volumes: str) -> None:
+    """Find volumes below the folder ``volumes`` from now on: a worker is reused by others."""
+    state = vars(sys)
+    if "_dlt_stub_volumes" not in state:
+        state["_dlt_stub_volumes"] = volumes
+        _install(lambda path: vars(sys)["_dlt_stub_volumes"] + path[len(VOLUMES) :])
+    state["_dlt_stub_volumes"] = volumes
+
+
+class _Command:
+    """What a worker runs; unpickled, it is what was put in."""
+
+    def __init__(self, command: object, volumes: str) -> None:
+        self._command = command
+        self._volumes = volumes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # In this order: the command may hold functions of ``os`` that user code imported by name.
+        return _second, (_Installation(self._volumes), self._command)
+
+
+class _Installation:
+    """Unpickled, it has found volumes."""
+
+    def __init__(self, volumes: str) -> None:
+        self._volumes = volumes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _install_in_worker, (self._volumes,)
+
+
+def _second(first: object, second: object) -> object:
+    return second
 
 
 class _Place:

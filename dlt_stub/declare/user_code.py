@@ -32,7 +32,7 @@ from dlt_stub.declare.user_modules import user_modules
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin, nearest
 from dlt_stub.notebooks import is_notebook, read_notebook
-from dlt_stub.volume_files import finding_volumes
+from dlt_stub.volume_files import VOLUMES, finding_volumes
 
 _NONE: Mapping[str, types.ModuleType] = types.MappingProxyType({})
 _one_at_a_time = threading.RLock()
@@ -53,7 +53,11 @@ def user_world(
         _statics(session),
         _volumes_of(session),
         own_temp_views(),
-        user_modules(root, {**{name: _module(name) for name in NAMES}, **modules}),
+        user_modules(
+            root,
+            {**{name: _module(name) for name in NAMES}, **modules},
+            volumes=session.names.path(VOLUMES) if isinstance(session, UserSession) else None,
+        ),
         guarding_frames(),
     ):
         vars(pyspark)["pipelines"] = sys.modules["pyspark.pipelines"]

@@ -16,13 +16,19 @@ from pathlib import Path
 from pyspark import cloudpickle
 from pyspark.serializers import CloudPickleSerializer
 
+from dlt_stub import volume_files
+
 _OURS = "dlt_stub"
 _INSTALLED = ("site-packages", "dist-packages")
 
 
 @contextmanager
-def user_modules(root: Path | None, given: Mapping[str, types.ModuleType]) -> Iterator[None]:
+def user_modules(
+    root: Path | None, given: Mapping[str, types.ModuleType], *, volumes: str | None = None
+) -> Iterator[None]:
     """Let the modules below ``root`` and those ``given`` be imported inside the block.
+
+    ``volumes`` is the folder that Python workers find as ``/Volumes``.
 
     A helper that is imported already may be another text by now, or another's of the same name: it
     is out of sight inside the block and back after it, and what the block imported is gone.
@@ -51,7 +57,7 @@ def user_modules(root: Path | None, given: Mapping[str, types.ModuleType]) -> It
         ]
 
     try:
-        with _sent_by_value(helpers):
+        with _sent_by_value(helpers, volumes):
             yield
     finally:
         # Judged before any of them goes: a folder without __init__.py asks for its parent.
@@ -66,16 +72,25 @@ def user_modules(root: Path | None, given: Mapping[str, types.ModuleType]) -> It
 
 
 @contextmanager
-def _sent_by_value(helpers: Callable[[], list[types.ModuleType]]) -> Iterator[None]:
+def _sent_by_value(
+    helpers: Callable[[], list[types.ModuleType]], volumes: str | None
+) -> Iterator[None]:
     """Send helpers by value inside the block, those first imported in it too."""
     original = CloudPickleSerializer.dumps
-    known, registered = set(_by_value()), set[str]()
+    registered: set[str] = set()
+
+    def send(module: types.ModuleType) -> None:
+        if module.__name__ not in _by_value():
+            cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
+            registered.add(module.__name__)
 
     def dumps(self: CloudPickleSerializer, obj: object) -> bytes:
-        for module in helpers():
-            if module.__name__ not in known and module.__name__ not in registered:
-                cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
-                registered.add(module.__name__)
+        if _is_command(obj):  # and not a batch of rows
+            for module in helpers():
+                send(module)
+            if volumes is not None:
+                send(volume_files)
+                obj = volume_files.for_workers(obj, volumes=volumes)
         found: bytes = original(self, obj)  # type: ignore[no-untyped-call]
         return found
 
@@ -84,9 +99,14 @@ def _sent_by_value(helpers: Callable[[], list[types.ModuleType]]) -> Iterator[No
         yield
     finally:
         CloudPickleSerializer.dumps = original  # type: ignore[method-assign]
-        for name in registered & set(_by_value()):
+        for name in registered & _by_value():
             # It asks for the name only, and for that of a module.
             cloudpickle.unregister_pickle_by_value(types.ModuleType(name))  # type: ignore[no-untyped-call]
+
+
+def _is_command(obj: object) -> bool:
+    """Return whether it is a function for the workers, as Spark hands it to its serializer."""
+    return callable(obj[0] if isinstance(obj, tuple) and obj else obj)
 
 
 def _by_value() -> set[str]:
