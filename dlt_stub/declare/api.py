@@ -15,21 +15,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from dlt_stub.declare import appends, changes, datasets, rules, sinks
+from dlt_stub.declare import appends, changes, datasets, hooks, rules, sinks
 from dlt_stub.declare.arguments import plain
 from dlt_stub.declare.reads import current_reads
-from dlt_stub.declare.registry import user_origin
-from dlt_stub.errors import NotEmulatedError
-
-
-def on_event_hook(
-    user_event_hook_fn: Callable[..., Any] | None = None,
-    max_allowable_consecutive_failures: int | None = None,
-) -> Any:  # never returns
-    """Refuse: event hooks are not called yet."""
-    raise NotEmulatedError(
-        "on_event_hook is not run locally yet: no hook would ever be called", origin=user_origin()
-    )
 
 
 def read(name: str) -> DataFrame:
@@ -81,7 +69,7 @@ _BOTH: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "expect_or_fail": rules.expect_or_fail,
         "foreach_batch_sink": sinks.foreach_batch_sink,
         "materialized_view": datasets.materialized_view,
-        "on_event_hook": on_event_hook,
+        "on_event_hook": hooks.on_event_hook,
         "read": read,
         "readStream": read_stream,  # databricks-dlt's own spelling
         "read_stream": read_stream,

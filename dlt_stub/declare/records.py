@@ -115,9 +115,20 @@ Flow = AppendFlow | AutoCdcFlow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventHook:
+    """A function called with each event; disabled after ``max_failures`` in a row, if not None."""
+
+    name: str
+    function: Callable[..., Any]
+    origin: Origin
+    max_failures: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declarations:
     """Everything the source files of one pipeline declare, in the order they do."""
 
     datasets: tuple[Dataset, ...] = ()
     flows: tuple[Flow, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    hooks: tuple[EventHook, ...] = ()

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
-from dlt_stub.declare.records import Dataset, Declarations, Expectation, Flow
+from dlt_stub.declare.records import Dataset, Declarations, EventHook, Expectation, Flow
 from dlt_stub.errors import DefinitionError, Origin
 
 _PACKAGE = f"{Path(__file__).parents[1].as_posix()}/"
@@ -26,6 +26,7 @@ class Registry:
         self._datasets: dict[str, Dataset] = {}
         self._flows: dict[str, Flow] = {}
         self._notes: list[str] = []
+        self._hooks: list[EventHook] = []
 
     def add_dataset(self, dataset: Dataset) -> None:
         """Record ``dataset``.
@@ -64,6 +65,10 @@ class Registry:
             )
         self._flows[flow.name] = flow
 
+    def add_hook(self, hook: EventHook) -> None:
+        """Record ``hook``."""
+        self._hooks.append(hook)
+
     def add_note(self, note: str) -> None:
         """Keep a sentence the user should see after loading."""
         self._notes.append(note)
@@ -74,6 +79,7 @@ class Registry:
             datasets=tuple(self._datasets.values()),
             flows=tuple(self._flows.values()),
             notes=tuple(self._notes),
+            hooks=tuple(self._hooks),
         )
 
 

@@ -94,6 +94,12 @@ class EventLog:
             partial.unlink()
             self._waiting.clear()
 
+    def record(self, event: Event) -> dict[str, Any]:
+        """Return ``event`` as a dictionary of its own, ``details`` included."""
+        record: dict[str, Any] = json.loads(json.dumps(self._row(event)))
+        record["details"] = json.loads(record["details"])
+        return record
+
     def _row(self, event: Event) -> dict[str, Any]:
         return {
             "id": event.id,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dlt_stub.declare.records import AutoCdcFlow, DatasetKind
+from dlt_stub.declare.records import AutoCdcFlow, DatasetKind, EventHook
 from dlt_stub.errors import Origin
 from dlt_stub.events import Event, EventLog, FlowStatus, Level, UpdateState, error_body
 from dlt_stub.flows.run import BatchMetrics
@@ -115,6 +115,18 @@ class Progress:
             body=body,
             level=level or _LEVELS.get(status, Level.INFO),
             error=error_body(error, fatal=level is None) if error else None,
+        )
+
+    def hook(self, hook: EventHook, error: Exception, is_disabled: bool) -> Event:
+        """Say that an event hook raised; the body is assumed, as the documents show none."""
+        status = "DISABLED" if is_disabled else "FAILED"
+        return self._log.emit(
+            "hook_progress",
+            f"Event hook '{hook.name}' is {status}: {type(error).__name__}: {error}",
+            body={"name": hook.name, "status": status},
+            level=Level.WARN,
+            maturity_level="EVOLVING",
+            error=error_body(error, fatal=False),
         )
 
     def note(self, message: str) -> Event:

@@ -39,6 +39,7 @@ from dlt_stub.flows.tables import (
     table_entry,
 )
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
+from dlt_stub.update.hooks import FINISH_SECONDS, NO_HOOKS, Hooks
 from dlt_stub.update.progress import Progress
 from dlt_stub.update.records import (
     FlowResult,
@@ -92,9 +93,11 @@ class UpdateRun:
         self._events: list[Event] = []
         self._has_reset = False
         self._retries = retries
+        self._hooks = NO_HOOKS
 
         def listen(event: Event) -> None:
             self._events.append(event)
+            self._hooks.tell([event])
             if listener:
                 listener(event)
 
@@ -118,7 +121,9 @@ class UpdateRun:
             self._progress.created(self._cause, self._selection)
             self._progress.update(UpdateState.INITIALIZING)
             self._publish_event_log()
-            graph, context = self._resolve(looks_only=self._selection.validate_only)
+            graph, context = self._resolve(
+                looks_only=self._selection.validate_only, calls_hooks=True
+            )
             if not self._selection.validate_only:
                 self._set_up(graph)
                 self._progress.update(UpdateState.RUNNING)
@@ -130,6 +135,7 @@ class UpdateRun:
             self._progress.flush()
             if not isinstance(error, Exception):
                 raise
+            self._finish_hooks()
             return self._result(UpdateState.FAILED, flows, error)
         cause = _root_cause(flows)
         state = UpdateState.COMPLETED if cause is None else UpdateState.FAILED
@@ -137,13 +143,21 @@ class UpdateRun:
             state = UpdateState.CANCELED
         self._progress.update(state, cause if state is UpdateState.FAILED else None)
         self._progress.flush()
+        self._finish_hooks()
         return self._result(state, flows, cause)
+
+    def _finish_hooks(self) -> None:
+        if not self._hooks.finish():
+            self._progress.note(
+                f"event hooks were not called with all events within {FINISH_SECONDS} seconds"
+            )
+        self._progress.flush()
 
     def resolve(self) -> Graph:
         """Return the resolved graph; nothing is run or created."""
         return self._resolve(looks_only=True)[0]
 
-    def _resolve(self, *, looks_only: bool) -> tuple[Graph, FlowContext]:
+    def _resolve(self, *, looks_only: bool, calls_hooks: bool = False) -> tuple[Graph, FlowContext]:
         declarations = self._with_declared_targets(
             load_declarations(
                 self._sources.files,
@@ -152,6 +166,11 @@ class UpdateRun:
                 runs_magics=self._sources.runs_magics,
             )
         )
+        if calls_hooks and declarations.hooks:
+            self._hooks = Hooks(
+                declarations.hooks, record=self._log.record, on_failure=self._progress.hook
+            )
+            self._hooks.tell(self._events)  # what the update has said so far
         self._selection = self._with_declared_names(declarations)
         datasets = {dataset.name: dataset for dataset in declarations.datasets}
         context = FlowContext(

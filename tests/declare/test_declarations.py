@@ -165,7 +165,6 @@ def test_wrong_declaration_names_its_line(declare: Declare, source: str, said: s
         "dlt.apply_changes('t', 's', ['a'], 'n', once=True)",
         "dlt.apply_changes('t', 's', ['a'], 'n', columns_to_update='a')",
         "dlt.apply_changes_from_snapshot('t')",
-        "dlt.on_event_hook(print)",
         "dlt.create_sink('s', 'kafka')",
         "dlt.materialized_view(refresh_policy='incremental_strict')(print)",
         "dlt.table(format='parquet')(print)",
