@@ -46,8 +46,8 @@ def write_outside_table(
         schema = spark.read.format("delta").load(location).schema
     kind = StructType.fromDDL(schema) if isinstance(schema, str) else schema
     assert isinstance(kind, StructType)  # fromDDL of columns
-    writer = typed_frame(spark, kind, rows, name=f"table {table}").write.format("delta")
-    writer = writer.mode("overwrite" if replace else "append")
+    frame = typed_frame(spark, kind, rows, name=f"table {table}").coalesce(1)
+    writer = frame.write.format("delta").mode("overwrite" if replace else "append")
     writer = writer.option("overwriteSchema" if replace else "mergeSchema", "true")
     if known is None:
         writer = writer.options(**properties)

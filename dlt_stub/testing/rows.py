@@ -116,7 +116,7 @@ def typed_frame(
 ) -> DataFrame:
     """Return ``rows`` with the types of ``schema``.
 
-    Shape: the columns of ``schema``, one row a written row, batch, in one partition.
+    Shape: the columns of ``schema``, one row a written row, batch.
 
     Raises:
         UsageError: a row does not fit the columns.
@@ -138,7 +138,7 @@ def typed_frame(
     lines = ", ".join(f"({line})" for line in values)
     # Past a user's session, which does something of its own with SQL.
     text = f"SELECT {casts} FROM VALUES {lines} AS t({', '.join(columns)})"  # noqa: S608 - quoted
-    return SparkSession.sql(spark, text).coalesce(1)
+    return SparkSession.sql(spark, text)
 
 
 def literal(value: Any) -> str:  # whatever a test may write
