@@ -47,6 +47,7 @@ def append_flow(
                 origin=origin,
                 once=once,
                 spark_conf=settings,
+                comment=comment,
             )
         )
 

@@ -80,6 +80,7 @@ class AppendFlow:
     origin: Origin
     once: bool = False
     spark_conf: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

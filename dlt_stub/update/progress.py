@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dlt_stub.declare.records import AutoCdcFlow, DatasetKind, EventHook
+from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, DatasetKind, EventHook
 from dlt_stub.errors import Origin
 from dlt_stub.events import Event, EventLog, FlowStatus, Level, UpdateState, error_body
 from dlt_stub.flows.run import BatchMetrics
@@ -90,6 +90,7 @@ class Progress:
                 "schema_json": flow.analysis.schema.json(),
                 "language": "PYTHON",
                 "once": flow.flow.once,
+                "comment": flow.flow.comment if isinstance(flow.flow, AppendFlow) else None,
             },
         )
 

@@ -55,6 +55,20 @@ def test_world_is_given_back_exactly(
     assert sys.modules["dlt"] is dlthub
 
 
+def test_apache_sparks_own_module_is_given_back(spark: SparkSession, tmp_path: Path) -> None:
+    own = importlib.import_module("pyspark.pipelines")
+    table = own.table
+    source = """
+from pyspark import pipelines as dp
+import pyspark.pipelines, dlt
+assert dp is pyspark.pipelines and dp.table is dlt.table and "expect" in dp.__all__
+"""
+    run(spark, tmp_path, source)
+    assert sys.modules["pyspark.pipelines"] is own is vars(pyspark)["pipelines"]
+    assert own.table is table
+    assert "expect" not in own.__all__
+
+
 def test_world_is_given_back_after_errors(spark: SparkSession, tmp_path: Path) -> None:
     before = state()
     with pytest.raises(DefinitionError, match="KeyError"):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,19 @@ def test_one_name_in_two_catalogs_is_refused(tmp_path: Path) -> None:
         "main.shop.orders",
         "other.shop.lines",
     ]
+
+
+def test_private_tables_are_found_by_their_pipeline(tmp_path: Path) -> None:
+    registry = TableRegistry(WorkspacePaths.at(tmp_path))
+    private = replace(entry("main", "orders", tmp_path), is_private=True)
+    registry.put(private)
+    where = {"catalog": "main", "schema": "shop"}
+    assert registry.find("orders", **where, pipeline_id="one") == private
+    assert registry.find("orders", **where) is None
+    assert registry.find("orders", **where, pipeline_id="two") is None
+    assert list(registry.entries()) == []
+    with pytest.raises(UsageError, match="belongs to pipeline one"):
+        registry.check(replace(private, pipeline_id="two"))
 
 
 def test_current_catalog_is_refused(spark: SparkSession, tmp_path: Path) -> None:
