@@ -1,0 +1,5 @@
+MARKS = {"first": "!", "second": "?"}
+
+
+def marked(word, mark):
+    return f"{word}{mark}"
