@@ -83,6 +83,7 @@ def start_session(
         **FAST_AND_LOCAL,
         **DELTA,
         **_classpath(paths, master),
+        **_workers(master),
         "spark.sql.warehouse.dir": str(warehouse or _passing_folder()),
         "spark.driver.memory": f"{driver_memory_mb()}m",
         "spark.driver.extraJavaOptions": " ".join(_java_options(java, paths)),
@@ -106,6 +107,16 @@ def _classpath(jars: Sequence[Path], master: str) -> dict[str, str]:
     if master.startswith("local"):
         return {"spark.driver.extraClassPath": os.pathsep.join(paths)}
     return {"spark.jars": ",".join(paths)}
+
+
+def _workers(master: str) -> dict[str, str]:
+    """Return how Spark starts Python workers: here with ours, elsewhere with what is there."""
+    if not master.startswith("local") or os.name == "nt":  # Windows has no daemon
+        return {}
+    return {
+        "spark.python.daemon.module": "dlt_stub_python_daemon",
+        "spark.executorEnv.PYTHONPATH": str(Path(__file__).with_name("daemon")),
+    }
 
 
 def _java_options(java: Java, jars: Sequence[Path]) -> tuple[str, ...]:

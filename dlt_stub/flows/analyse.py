@@ -1,7 +1,7 @@
 """Runs a query on empty inputs of the right shape and says what it turned out to be."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from dlt_stub.errors import DefinitionError, DltStubError, GraphError, NotEmulat
 from dlt_stub.flows.failures import reason
 from dlt_stub.flows.reads import ProbeReads
 from dlt_stub.flows.run import FlowContext, source_of, source_state
+from dlt_stub.flows.stateful import state_words, streaming_nodes
 from dlt_stub.graph import Analysis, ResolvedDataset, UnresolvedDatasetError
 from dlt_stub.paths import segment
 
@@ -98,7 +99,7 @@ class Prober:
 
     def _analysis(self, flow: Flow, frame: DataFrame, reads: ProbeReads) -> Analysis:
         plan = frame._jdf.queryExecution().analyzed()
-        nodes = set(_streaming_nodes(plan))
+        nodes = {str(node.nodeName()) for node in streaming_nodes(plan)}
         is_sink = self.context.datasets[flow.target].kind is DatasetKind.SINK
         is_aggregated = (
             "Aggregate" in nodes and "EventTimeWatermark" not in nodes and not is_sink
@@ -135,6 +136,7 @@ class Prober:
             inputs=tuple(reads.inputs),
             cloud_files=reads.request,
             reads_event_log=reads.reads_event_log,
+            state=state_words(plan) if frame.isStreaming and reads.request is None else (),
         )
 
     def _refuse_what_streams_cannot(self, plan: Any, *, is_complete: bool) -> None:
@@ -179,16 +181,3 @@ class Prober:
             else:
                 copy.mkdir(parents=True)
         return CloudFilesState(copy)
-
-
-def _streaming_nodes(plan: Any) -> Iterator[str]:  # a Py4J handle of Spark's LogicalPlan
-    if not plan.isStreaming():
-        return
-    children = plan.children()
-    if (
-        plan.nodeName() != "Join"
-        or children.apply(0).isStreaming() == children.apply(1).isStreaming()
-    ):
-        yield str(plan.nodeName())
-    for index in range(children.size()):
-        yield from _streaming_nodes(children.apply(index))

@@ -24,6 +24,11 @@ _CHANGED_SOURCE = {
     "deletes out, or",
     "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE": "its source was made anew:",
     "DELTA_STREAMING_CHECK_COLUMN_MAPPING": "its source has changed its columns:",
+    "sources in the checkpoint offsets and now there are": "it reads more or fewer sources now:",
+    "STREAMING_STATEFUL_OPERATOR_MISSING_STATE_DIRECTORY": "its query keeps state now:",
+    "STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA": "its query keeps other state now:",
+    "STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE": "its query keeps other state now:",
+    "STATE_STORE_VALUE_SCHEMA_NOT_COMPATIBLE": "its query keeps other state now:",
 }
 
 
@@ -36,11 +41,13 @@ def flow_error(error: BaseException, flow: Flow) -> FlowError:
     broken = violation("\n".join(_texts(error)), flow=flow.name)
     if broken is not None:
         return broken
-    text = reason(error)
+    # Delta names no table that it was given by its path.
+    text = reason(error).replace("ALTER TABLE null ", f"ALTER TABLE {flow.target} ")
     ways = [way for condition, way in _CHANGED_SOURCE.items() if condition in text]
     hint = (
         f"{ways[0]} a full refresh of {flow.target} reads it from its start: "
-        f"--full-refresh-selection {flow.target}"
+        f"--full-refresh-selection {flow.target}; to keep its rows: --reset-checkpoint-selection "
+        f"{flow.name}"
         if ways
         else None
     )

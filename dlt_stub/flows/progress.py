@@ -29,6 +29,11 @@ def done_once(flow: Path) -> Path:
     return _of_generation(flow, "once") / "done"
 
 
+def state_words_of(flow: Path) -> Path:
+    """Return the file that says what the state in the flow's checkpoint means."""
+    return _of_generation(flow, "state").with_suffix(".json")
+
+
 def generation(flow: Path) -> str | None:
     """Return what tells the flow's batch numbers from those before its last reset."""
     file = flow / _FILE

@@ -25,6 +25,7 @@ from dlt_stub.flows.progress import checkpoint_of, done_once, generation, source
 from dlt_stub.flows.reads import BatchReads, StreamReads
 from dlt_stub.flows.settings import FlowSettings
 from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written, is_committed
+from dlt_stub.flows.stateful import check_state
 from dlt_stub.flows.tables import new_layout
 from dlt_stub.graph import ResolvedDataset, ResolvedFlow
 
@@ -183,6 +184,9 @@ def _run_stream(
             raise
 
     checkpoint = checkpoint_of(context.place.flow(flow.flow.target, flow.flow.name))
+    check_state(
+        flow.flow, context.place.flow(flow.flow.target, flow.flow.name), flow.analysis.state
+    )
     query = (
         frame.writeStream.outputMode("complete" if flow.analysis.is_aggregated else "append")
         .foreachBatch(handle)

@@ -19,6 +19,7 @@ class Analysis:
     inputs: tuple[str, ...] = ()  # datasets of this pipeline, in the order they were read
     cloud_files: CloudFilesRequest | None = None
     reads_event_log: bool = False
+    state: tuple[str, ...] = ()  # what a streaming query keeps between micro-batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,8 +207,11 @@ def _check_once(flows: tuple[ResolvedFlow, ...]) -> None:
 
 
 def _merged_schema(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> StructType:
+    if dataset.kind is DatasetKind.VIEW:
+        return flows[0].analysis.schema  # it may have what no table can
     fields: dict[str, StructField] = {}
     for flow in flows:
+        _check_names(dataset, flow)
         for field in flow.analysis.schema.fields:
             known = fields.setdefault(field.name.lower(), field)
             if not is_same_type(known.dataType, field.dataType):
@@ -222,6 +225,19 @@ def _merged_schema(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> StructT
     return StructType(
         [StructField(each.name, each.dataType, True, each.metadata) for each in fields.values()]
     )
+
+
+def _check_names(dataset: Dataset, flow: ResolvedFlow) -> None:
+    seen: set[str] = set()
+    for name in flow.analysis.schema.names:
+        if name.lower() in seen:
+            raise DefinitionError(
+                f"flow '{flow.flow.name}' gives column '{name}' of '{dataset.name}' twice; names "
+                "differ in more than their case",
+                origin=flow.flow.origin,
+                hint="drop one of the two, or give it another name with alias",
+            )
+        seen.add(name.lower())
 
 
 def is_same_type(one: DataType, other: DataType) -> bool:
