@@ -82,6 +82,18 @@ class ExpectedQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedFiles:
+    """What lies below the landing volume at a path, which may hold ``*``; None: at least one file.
+
+    Each of the files holds ``text``, where it is given.
+    """
+
+    pattern: str
+    count: int | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What must hold after an update; an ``error`` is a regular expression found in its text."""
 
@@ -92,6 +104,7 @@ class Expected:
     expectations: Mapping[str, Mapping[str, tuple[int, int]]]
     events: tuple[ExpectedEvents, ...]
     queries: tuple[ExpectedQuery, ...]
+    files: tuple[ExpectedFiles, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +284,8 @@ class _Reader:
 
     def expected(self, content: Any, at: str) -> Expected:
         keys = ["state", "error", "tables", "flows", "expectations", "events", "queries"]
-        expect = self.mapping(content, at, keys)
+        expect = self.mapping(content, at, [*keys, "files"])
+        files = self.mapping(expect.get("files"), f"{at}.files")
         tables = self.mapping(expect.get("tables"), f"{at}.tables")
         flows = self.mapping(expect.get("flows"), f"{at}.flows")
         rules = self.mapping(expect.get("expectations"), f"{at}.expectations")
@@ -295,6 +309,10 @@ class _Reader:
             queries=tuple(
                 self.query(each, where)
                 for where, each in self.items(expect.get("queries"), f"{at}.queries")
+            ),
+            files=tuple(
+                self.files(pattern, each, f"{at}.files.{pattern}")
+                for pattern, each in files.items()
             ),
         )
 
@@ -367,6 +385,18 @@ class _Reader:
             fields=event,
             message=self.regex(message, f"{at}.message"),
             count=None if count is None else self.number(count, f"{at}.count"),
+        )
+
+    def files(self, pattern: str, content: Any, at: str) -> ExpectedFiles:
+        words: dict[Any, dict[str, Any]] = {"present": {}, "absent": {"count": 0}}
+        file = words.get(content) if isinstance(content, str) else None
+        if file is None:
+            file = self.mapping(content, at, ["count", "text"])
+        count = file.get("count")
+        return ExpectedFiles(
+            pattern=pattern,
+            count=None if count is None else self.number(count, f"{at}.count"),
+            text=file.get("text"),
         )
 
     def query(self, content: Any, at: str) -> ExpectedQuery:

@@ -79,7 +79,7 @@ def compare(frame: DataFrame, expected: ExpectedRows, *, name: str) -> list[str]
     Raises:
         UsageError: an expected row does not fit the columns, or a value its column's type.
     """
-    schema = _chosen(frame.schema, expected.columns, name)
+    schema = chosen_columns(frame.schema, expected.columns, name)
     wanted = typed_frame(frame.sparkSession, schema, expected.rows, name=name)
     names = tuple(schema.names)
     _check_columns(names, expected.key, name)
@@ -121,6 +121,18 @@ def typed_frame(
     Raises:
         UsageError: a row does not fit the columns.
     """
+    text = typed_sql(schema, rows, name=name)
+    if text is None:
+        return spark.createDataFrame([], schema)
+    return SparkSession.sql(spark, text)  # past a user's session, which has a way of its own
+
+
+def typed_sql(schema: StructType, rows: Iterable[RowSpelling], *, name: str) -> str | None:
+    """Return the query that gives ``rows`` the types of ``schema``; None where there is no row.
+
+    Raises:
+        UsageError: a row does not fit the columns.
+    """
     values = [
         ", ".join(
             _literal(value, field.dataType)
@@ -129,16 +141,14 @@ def typed_frame(
         for row in rows
     ]
     if not values:
-        return spark.createDataFrame([], schema)
+        return None
     columns = [f"c{index}" for index in range(len(schema))]
     casts = ", ".join(
         f"{_cast(column, field)} AS {quote(field.name)}"
         for column, field in zip(columns, schema, strict=True)
     )
     lines = ", ".join(f"({line})" for line in values)
-    # Past a user's session, which does something of its own with SQL.
-    text = f"SELECT {casts} FROM VALUES {lines} AS t({', '.join(columns)})"  # noqa: S608 - quoted
-    return SparkSession.sql(spark, text)
+    return f"SELECT {casts} FROM VALUES {lines} AS t({', '.join(columns)})"  # noqa: S608 - quoted
 
 
 def literal(value: Any) -> str:  # whatever a test may write
@@ -191,7 +201,12 @@ def _as_text(field: StructField) -> Column:
     return column.cast("string")
 
 
-def _chosen(schema: StructType, columns: Sequence[str], name: str) -> StructType:
+def chosen_columns(schema: StructType, columns: Sequence[str], name: str) -> StructType:
+    """Return the fields of ``columns``, in that order; of all where none is named.
+
+    Raises:
+        UsageError: there is no such column.
+    """
     if not columns:
         return schema
     _check_columns(schema.names, columns, name)

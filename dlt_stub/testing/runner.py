@@ -11,7 +11,15 @@ from pyspark.sql.types import StructType
 
 from dlt_stub.errors import DltStubError, UsageError
 from dlt_stub.events import Event
-from dlt_stub.testing.case import Case, Expected, ExpectedEvents, ExpectedFlow, ExpectedTable, Step
+from dlt_stub.testing.case import (
+    Case,
+    Expected,
+    ExpectedEvents,
+    ExpectedFiles,
+    ExpectedFlow,
+    ExpectedTable,
+    Step,
+)
 from dlt_stub.testing.pipeline import LANDING, PipelineUnderTest, expectation_counts
 from dlt_stub.testing.rows import compare
 from dlt_stub.update import FlowResult, Pipeline, UpdateResult
@@ -31,15 +39,29 @@ def run_case(case: Case, *, storage: Path, spark: SparkSession | None = None) ->
         CaseFailure: a step does not hold.
         UsageError: the case asks for what does not fit: a column, an argument of an update.
     """
+    for _ in run_steps(case, storage=storage, spark=spark):
+        pass
+
+
+def run_steps(
+    case: Case, *, storage: Path, spark: SparkSession | None = None
+) -> Iterator[tuple[Step, PipelineUnderTest]]:
+    """Yield each step that holds, with its pipeline as it is then.
+
+    Raises:
+        CaseFailure: the next step does not hold.
+        UsageError: the case asks for what does not fit: a column, an argument of an update.
+    """
     for number, step in enumerate(case.steps, start=1):
-        faults = list(_faults(case, step, storage, spark))
+        pipeline = PipelineUnderTest(_pipeline(case, step, storage, spark))
+        faults = list(_faults(step, pipeline))
         if faults:
             where = f"{case.name}, step {number} of {len(case.steps)}: {case.says}"
             raise CaseFailure("\n".join([where, *faults]))
+        yield step, pipeline
 
 
-def _faults(case: Case, step: Step, storage: Path, spark: SparkSession | None) -> Iterator[str]:
-    pipeline = PipelineUnderTest(_pipeline(case, step, storage, spark))
+def _faults(step: Step, pipeline: PipelineUnderTest) -> Iterator[str]:
     _land(step, pipeline)
     expected = step.expected
     if step.update is not None:
@@ -55,6 +77,8 @@ def _faults(case: Case, step: Step, storage: Path, spark: SparkSession | None) -
             yield from _result_faults(expected, result)
     for table in expected.tables:
         yield from _table_faults(table, pipeline)
+    for files in expected.files:
+        yield from _file_faults(files, pipeline.landing)
     for query in expected.queries:
         yield from compare(pipeline.sql(query.text), query.rows, name=f"query {query.text!r}")
 
@@ -76,7 +100,12 @@ def _pipeline(case: Case, step: Step, storage: Path, spark: SparkSession | None)
         storage=storage,
         catalog=CATALOG,
         schema=SCHEMA,
-        configuration={LANDING: f"/Volumes/{CATALOG}/{SCHEMA}/{LANDING}", **step.configuration},
+        configuration={
+            "catalog": CATALOG,
+            "schema": SCHEMA,
+            LANDING: f"/Volumes/{CATALOG}/{SCHEMA}/{LANDING}",
+            **step.configuration,
+        },
         name=case.name,
         spark=spark,
     )
@@ -227,6 +256,19 @@ def _table_faults(expected: ExpectedTable, pipeline: PipelineUnderTest) -> Itera
             return
     if expected.rows is not None:
         yield from compare(frame, expected.rows, name=f"table '{expected.name}'")
+
+
+def _file_faults(expected: ExpectedFiles, landing: Path) -> Iterator[str]:
+    found = sorted(file for file in landing.glob(expected.pattern) if file.is_file())
+    is_met = bool(found) if expected.count is None else len(found) == expected.count
+    if not is_met:
+        names = [file.relative_to(landing).as_posix() for file in found]
+        wanted = "at least one" if expected.count is None else str(expected.count)
+        yield f"files {expected.pattern!r}: found {names or 'none'}, expected {wanted}"
+    for file in found if expected.text is not None else ():
+        text = file.read_text(encoding="utf-8")
+        if text != expected.text:
+            yield f"file {file.relative_to(landing)} holds {text!r}, expected {expected.text!r}"
 
 
 def _told(error: BaseException | None) -> str:

@@ -69,6 +69,7 @@ steps:
   - given:
       tables:
         given: {schema: 'id INT, name STRING', rows: [[1, Ann], [20, Bob]]}
+      files: {in/a.csv: id}
     expect:
       state: FAILED
       tables:
@@ -81,6 +82,7 @@ steps:
       expectations: {copied: {small: {passed: 2, failed: 0}}}
       events: [{event_type: update_progress, level: ERROR}]
       queries: [{sql: SELECT count(*) AS n FROM copied, rows: [[1]]}]
+      files: {in/*.csv: {count: 2}, in/a.csv: {text: x}, b: present}
 """
 )
 
@@ -103,6 +105,9 @@ def test_every_fault_is_told_at_once(tmp_path: Path, spark: SparkSession) -> Non
         "expectation 'small' counted 1 passed and 1 failed, expected 2 passed and 0 failed",
         '0 events match {"event_type": "update_progress", "level": "ERROR"}',
         "missing row:    n='1'",
+        "files 'in/*.csv': found ['in/a.csv'], expected 2",
+        "file in/a.csv holds 'id', expected 'x'",
+        "files 'b': found none, expected at least one",
     ):
         assert fault in told
 
@@ -149,9 +154,6 @@ EXECUTED = {
 AWAITED = {  # no case yet
     "apply_changes_from_snapshot",
     "create_auto_cdc_from_snapshot_flow",
-    "create_sink",
-    "foreach_batch_sink",
-    "on_event_hook",
 }
 
 
