@@ -8,7 +8,7 @@ from utilities.marks import MARKS
 
 SETTINGS = f"{spark.conf.get('landing')}/settings"
 
-with open(f"{SETTINGS}/tables.json") as settings:  # noqa: PTH123 - that is what is tested
+with open(f"{SETTINGS}/tables.json") as settings:
     NAMES = json.load(settings)["names"]
 assert Path(SETTINGS, "words.txt").exists()
 
@@ -29,6 +29,6 @@ for name in NAMES:
 
 @dlt.table
 def listed():
-    assert sorted(os.listdir(SETTINGS)) == ["tables.json", "words.txt"]  # noqa: PTH208 - as above
+    assert sorted(os.listdir(SETTINGS)) == ["tables.json", "words.txt"]
     rows = [(each.name, str(each.size)) for each in dbutils.fs.ls(SETTINGS)]
     return spark.createDataFrame(rows, "name string, size string")
