@@ -2,7 +2,8 @@
 
 On Databricks a volume is a folder of every machine, so user code opens its files by name. For the
 time that user code runs, the functions of Python that take a path are wrapped: a path that begins
-with ``/Volumes/`` is looked for in the local workspace, any other is left alone. Libraries that
+with ``/Volumes/`` is looked for in the local workspace, one of ``/dbfs/`` is for ``locate`` to
+refuse, and any other is left alone. Libraries that
 open files in C see no such folder; their own error is loud.
 
 Source: docs "Work with files in Unity Catalog volumes", 2026-11-24.
@@ -18,6 +19,8 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 VOLUMES = "/Volumes"
+DBFS = "/dbfs"  # where classic compute mounts DBFS; serverless compute has no such folder
+_ROOTS = (VOLUMES, DBFS)
 # Functions of ``os`` by how many of their first arguments are paths. Those that ``os`` builds of
 # these (``walk``, ``makedirs``, ...) are left out: wrapped too, they would hide the volume's name.
 _PATHS = {
@@ -87,8 +90,15 @@ def _install_in_worker(volumes: str) -> None:
     state = vars(sys)
     if "_dlt_stub_volumes" not in state:
         state["_dlt_stub_volumes"] = volumes
-        _install(lambda path: vars(sys)["_dlt_stub_volumes"] + path[len(VOLUMES) :])
+        _install(_in_worker)
     state["_dlt_stub_volumes"] = volumes
+
+
+def _in_worker(path: str) -> str:
+    if not path.startswith(VOLUMES):
+        raise RuntimeError(f"{path} lies in a mount that serverless compute does not have")
+    folder: str = vars(sys)["_dlt_stub_volumes"]
+    return folder + path[len(VOLUMES) :]
 
 
 class _Command:
@@ -130,7 +140,9 @@ class _Place:
         if not isinstance(path, str | os.PathLike):
             return path
         text = os.fspath(path)
-        if not isinstance(text, str) or not (text == VOLUMES or text.startswith(f"{VOLUMES}/")):
+        if not isinstance(text, str) or not text.startswith(_ROOTS):
+            return path
+        if not (text in (VOLUMES, DBFS) or text.startswith((f"{VOLUMES}/", f"{DBFS}/"))):
             return path
         if self._is_disk(text):
             return path
@@ -139,7 +151,7 @@ class _Place:
     def _is_disk(self, text: str) -> bool:
         """Return whether this machine has a disk of that name: macOS mounts them in /Volumes."""
         name = "/".join(text.split("/", 3)[:3])
-        if name.rstrip("/") == VOLUMES:
+        if name.rstrip("/") in _ROOTS:
             return False
         try:
             self._stat(name)

@@ -32,7 +32,7 @@ from dlt_stub.declare.user_modules import user_modules
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Origin, nearest
 from dlt_stub.notebooks import is_notebook, read_notebook
-from dlt_stub.volume_files import VOLUMES, finding_volumes
+from dlt_stub.volume_files import DBFS, VOLUMES, finding_volumes
 
 _NONE: Mapping[str, types.ModuleType] = types.MappingProxyType({})
 _one_at_a_time = threading.RLock()
@@ -128,9 +128,20 @@ def _refuse_sql(text: str, origin: Origin) -> None:
 
 
 def _volumes_of(session: SparkSession) -> AbstractContextManager[None]:
-    return (
-        finding_volumes(session.names.path) if isinstance(session, UserSession) else nullcontext()
-    )
+    if not isinstance(session, UserSession):
+        return nullcontext()
+    names = session.names
+
+    def locate(path: str) -> str:
+        if path.startswith(DBFS):
+            raise NotEmulatedError(
+                f"{path} lies in the DBFS mount, which serverless compute does not have",
+                origin=user_origin(),
+                hint="use a volume: /Volumes/<catalog>/<schema>/<volume>/...",
+            )
+        return names.path(path)
+
+    return finding_volumes(locate)
 
 
 @contextmanager

@@ -144,6 +144,7 @@ def test_workspaces_with_same_names_stay_apart(pipeline_of: PipelineOf, tmp_path
         ('spark.sql("DROP TABLE IF EXISTS made")', "DropTable"),
         ("spark.catalog.listTables()", "spark.catalog.listTables"),
         ("dbutils.fs.mounts()", "dbutils.fs.mounts is not run locally"),
+        ("import os; os.path.exists('/dbfs/tmp/x')", "/dbfs/tmp/x lies in the DBFS mount"),
     ],
 )
 def test_what_would_be_forgotten_is_refused(
