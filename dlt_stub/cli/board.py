@@ -84,7 +84,9 @@ class Board:
         name = str(event.origin.get("flow_name", ""))
         status = FlowStatus(event.body["status"])
         line = self._flows.get(name) or FlowLine(
-            name=name, dataset=str(event.origin.get("dataset_name", "")), status=status
+            name=name,
+            dataset=str(event.origin.get("dataset_name") or event.origin.get("sink_name", "")),
+            status=status,
         )
         metrics = event.body.get("metrics") or {}
         quality = event.body.get("data_quality") or {}

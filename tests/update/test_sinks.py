@@ -176,3 +176,38 @@ def test_code_outside_queries_may_act(pipeline_of: PipelineOf, outside: Outside)
     with pytest.raises(DltStubError, match=r"main\.shop\.a is made by a pipeline") as caught:
         again.update().raise_for_failure()
     assert isinstance(caught.value, UsageError)
+
+
+FAILING = """
+@dlt.foreach_batch_sink
+def broken(df, batch_id):
+    raise ValueError(f"batch {batch_id} of {df.count()} rows")
+
+@dlt.append_flow(target="broken")
+def into_broken():
+    return spark.readStream.table("main.outside.numbers")
+
+dlt.create_streaming_table("whole")
+
+@dlt.append_flow(target="whole", once=True)
+def backfill():
+    return spark.read.table("main.outside.numbers")
+"""
+
+
+def test_failures_and_redone_backfills_leave_rows_once(
+    pipeline_of: PipelineOf, outside: Outside
+) -> None:
+    outside("numbers", [(1,), (2,)], "id BIGINT")
+    pipeline = pipeline_of(FAILING)
+    result = pipeline.update()
+    assert "main.py:6: flow 'into_broken' failed: batch 0 of 2 rows" in str(result.error)
+    assert rows(pipeline, "whole") == [(1,), (2,)]
+    # As if the process had been killed between the commit and the mark that says it is done.
+    (done,) = pipeline.place.target("whole").glob("backfill/once*/done")
+    done.unlink()
+    again = pipeline.update(refresh=["whole"])
+    again.raise_for_failure()
+    assert again.flows["backfill"].metrics == {}
+    assert rows(pipeline, "whole") == [(1,), (2,)]
+    assert done.exists()
