@@ -2,17 +2,20 @@
 
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import TypeVar
 
 from dlt_stub.declare.records import Dataset, Declarations, EventHook, Expectation, Flow
 from dlt_stub.errors import DefinitionError, Origin
 
 _PACKAGE = f"{Path(__file__).parents[1].as_posix()}/"
 _STANDARD_LIBRARY = f"{sysconfig.get_paths()['stdlib']}/"
+R = TypeVar("R")
 _INSTALLED = ("site-packages", "dist-packages")
 # Flows run in threads of their own, which inherit no context variable; ``user_world`` holds a lock
 # of the process, so one plain value is enough.
@@ -133,10 +136,20 @@ def shown(file: str) -> str:
     return file
 
 
+def at_statement(origin: Origin, run: Callable[[], R]) -> R:
+    """Return what ``run`` returns; what it does stands at ``origin``, in a file that is no Python.
+
+    ``user_origin`` and ``origin_in`` find this function's frame among the callers.
+    """
+    return run()
+
+
 def user_origin() -> Origin:
     """Return the file and line of the nearest caller that is not ours."""
     frame = sys._getframe(1)
     while frame.f_back and frame.f_code.co_filename.startswith(_PACKAGE):
+        if frame.f_code is at_statement.__code__:
+            return _statement_origin(frame)
         frame = frame.f_back
     return Origin(path=shown(frame.f_code.co_filename), line=frame.f_lineno)
 
@@ -146,10 +159,17 @@ def origin_in(error: BaseException) -> Origin | None:
     found, trace = None, error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
+        if trace.tb_frame.f_code is at_statement.__code__:
+            found = _statement_origin(trace.tb_frame)
         if is_users_file(file):
             found = Origin(path=shown(file), line=trace.tb_lineno)
         trace = trace.tb_next
     return found
+
+
+def _statement_origin(frame: FrameType) -> Origin:
+    origin: Origin = frame.f_locals["origin"]
+    return origin
 
 
 def is_users_file(file: str) -> bool:

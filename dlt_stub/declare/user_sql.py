@@ -3,7 +3,7 @@
 Source: docs "Develop pipeline code with SQL", "read_files table-valued function", 2026-11-24.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -15,16 +15,23 @@ from dlt_stub.engine.sql import RelationReference, TableFunctionCall
 from dlt_stub.engine.sql_frames import Answer, query_over
 from dlt_stub.errors import DefinitionError, NotEmulatedError
 
+Complete = Callable[[tuple[str, ...]], tuple[str, ...]]
 _FILE_FORMATS = frozenset({"avro", "binaryfile", "csv", "delta", "json", "orc", "parquet", "text"})
 _ASKED_OF_THE_WORKSPACE = frozenset({"event_log", "cloud_files_state"})
 
 
 def run_query(
-    spark: SparkSession, reads: Reads, sql: str, args: Any, frames: Mapping[str, Any]
+    spark: SparkSession,
+    reads: Reads,
+    sql: str,
+    args: Any,  # a dict or list, as pyspark's own ``sql`` takes them
+    frames: Mapping[str, Any],
+    complete: Complete = tuple,
 ) -> DataFrame:
     """Return what ``sql`` gives when ``reads`` answers for the tables it names.
 
-    Shape: what the query says; streaming where it reads a stream.
+    Shape: what the query says; streaming where it reads a stream. ``complete`` adds the levels
+    that ``USE`` has given a name.
 
     Raises:
         NotEmulatedError: it is no query, or reads what is not run here.
@@ -42,7 +49,7 @@ def run_query(
             spark,
             text,
             args=args,
-            relation=lambda reference: _relation(spark, reads, reference),
+            relation=lambda reference: _relation(spark, reads, reference, complete),
             function=lambda call: _function(call),
         )
     except NotEmulatedError as error:
@@ -53,11 +60,14 @@ def run_query(
         formatter.clear()
 
 
-def _relation(spark: SparkSession, reads: Reads, reference: RelationReference) -> Answer | None:
+def _relation(
+    spark: SparkSession, reads: Reads, reference: RelationReference, complete: Complete
+) -> Answer | None:
     parts = reference.parts
     if len(parts) == 2 and parts[0].lower() in _FILE_FORMATS:
         return Answer(frame=_files(spark, reference))
-    name = ".".join(part if part.isidentifier() else _quoted(part) for part in parts)
+    levels = complete(parts)
+    name = ".".join(part if part.isidentifier() else _quoted(part) for part in levels)
     frame = reads.table(name, streaming=reference.is_streaming, options=reference.options)
     return Answer(frame=frame, names=reads.names_of(name))
 

@@ -39,6 +39,7 @@ from dlt_stub.flows.tables import (
     table_entry,
 )
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
+from dlt_stub.sql_sources import SqlSources
 from dlt_stub.update.hooks import FINISH_SECONDS, NO_HOOKS, Hooks
 from dlt_stub.update.progress import Progress
 from dlt_stub.update.records import (
@@ -163,6 +164,7 @@ class UpdateRun:
                 self._sources.files,
                 root=self._sources.root,
                 user_globals=dict(self._sources.user_globals),
+                declare_sql=SqlSources(self._session),
                 runs_magics=self._sources.runs_magics,
             )
         )
