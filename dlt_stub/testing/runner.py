@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ from dlt_stub.testing.case import (
     ExpectedFiles,
     ExpectedFlow,
     ExpectedTable,
+    GivenFile,
     Step,
 )
 from dlt_stub.testing.pipeline import LANDING, PipelineUnderTest, expectation_counts
 from dlt_stub.testing.rows import compare
+from dlt_stub.testing.workspace import WorkspaceUnderTest
 from dlt_stub.update import FlowResult, Pipeline, UpdateResult
-from dlt_stub.workspace import Workspace
 
 CATALOG, SCHEMA = "main", "default"
+_VOLUME = re.compile(r"^\$\{resources\.volumes\.(\w+)\.volume_path\}")  # as bundles write it
 
 
 class CaseFailure(AssertionError):
@@ -53,7 +56,14 @@ def run_steps(
         UsageError: the case asks for what does not fit: a column, an argument of an update.
     """
     for number, step in enumerate(case.steps, start=1):
-        pipeline = PipelineUnderTest(_pipeline(case, step, storage, spark))
+        if case.is_bundle:
+            workspace = WorkspaceUnderTest(
+                case.root, variables=case.variables, storage=storage, spark=spark
+            )
+            pipeline = _bundle_pipeline(case, step, workspace)
+            step = replace(step, files=tuple(_placed(each, workspace) for each in step.files))
+        else:
+            pipeline = PipelineUnderTest(_pipeline(case, step, storage, spark))
         faults = list(_faults(step, pipeline))
         if faults:
             where = f"{case.name}, step {number} of {len(case.steps)}: {case.says}"
@@ -84,15 +94,6 @@ def _faults(step: Step, pipeline: PipelineUnderTest) -> Iterator[str]:
 
 
 def _pipeline(case: Case, step: Step, storage: Path, spark: SparkSession | None) -> Pipeline:
-    if case.is_bundle:
-        if len(step.definitions) != 1:
-            raise UsageError(f"case {case.name} names several pipelines: {step.definitions}")
-        workspace = Workspace.open(
-            case.root, variables=case.variables, storage=storage, spark=spark
-        )
-        pipeline = workspace.pipeline(step.definitions[0])
-        pipeline.configuration.update(step.configuration)
-        return pipeline
     places = [case.folder / place for place in step.definitions]
     return Pipeline(
         source=[f"{place}/**" if place.is_dir() else place for place in places],
@@ -109,6 +110,20 @@ def _pipeline(case: Case, step: Step, storage: Path, spark: SparkSession | None)
         name=case.name,
         spark=spark,
     )
+
+
+def _bundle_pipeline(case: Case, step: Step, workspace: WorkspaceUnderTest) -> PipelineUnderTest:
+    if len(step.definitions) != 1:
+        raise UsageError(f"case {case.name} names several pipelines: {step.definitions}")
+    made = workspace.pipeline(step.definitions[0])
+    made.pipeline.configuration.update(step.configuration)
+    return made
+
+
+def _placed(file: GivenFile, workspace: WorkspaceUnderTest) -> GivenFile:
+    """Return ``file`` with the path of the bundle's volume its name begins with, if it does."""
+    name = _VOLUME.sub(lambda match: workspace.volume(match[1]), file.name, count=1)
+    return replace(file, name=name)
 
 
 def _land(step: Step, pipeline: PipelineUnderTest) -> None:

