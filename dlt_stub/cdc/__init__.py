@@ -12,6 +12,6 @@
 
 from dlt_stub.cdc.apply import apply_changes_batch
 from dlt_stub.cdc.batch import CdcMetrics
-from dlt_stub.cdc.flow import target_schema
+from dlt_stub.cdc.flow import target_schema, tombstone_seconds
 
-__all__ = ["CdcMetrics", "apply_changes_batch", "target_schema"]
+__all__ = ["CdcMetrics", "apply_changes_batch", "target_schema", "tombstone_seconds"]

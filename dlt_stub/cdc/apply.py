@@ -2,10 +2,12 @@
 
 import threading
 from collections import defaultdict
+from datetime import datetime, timedelta
 
 from pyspark.sql import DataFrame
 
-from dlt_stub.cdc.batch import Batch, CdcMetrics
+from dlt_stub.cdc.auxiliary import Memory
+from dlt_stub.cdc.batch import SMALL_BYTES, STRICT, Batch, CdcMetrics, is_small_plan
 from dlt_stub.cdc.flow import START_AT, is_replayed
 from dlt_stub.cdc.ordering import key_names
 from dlt_stub.cdc.replay import apply_by_replay
@@ -25,6 +27,9 @@ def apply_changes_batch(
     auxiliary: str,
     app_id: str,
     version: int,
+    applied_at: datetime,
+    forgets_after_seconds: float | None = None,
+    has_truncates: bool = False,
 ) -> CdcMetrics | None:
     """Bring the Delta table in folder ``target`` up to date with the changes in ``batch``.
 
@@ -38,6 +43,10 @@ def apply_changes_batch(
     batch did is known only to whoever kept the metrics. A redo after a crash between the two
     tables, or with other rows after an edit of the flow, ends as if nothing had happened.
 
+    A delete that was applied more than ``forgets_after_seconds`` before ``applied_at`` is
+    forgotten: a change from before it brings its key back. ``has_truncates`` says that another
+    flow into the target truncates it.
+
     Shape:
         batch: the source's columns; one row per change.
 
@@ -49,7 +58,8 @@ def apply_changes_batch(
     than every change), and published measurements of NULL keys and sequences; read 2026-10.
 
     Raises:
-        FlowError: the target is missing or lacks columns, or a row does not satisfy ``where``.
+        FlowError: the target is missing or lacks columns, a row does not satisfy ``where``, or
+            lacks a key or sequence in strict mode.
     """
     spark = batch.sparkSession
     with _locks[target]:
@@ -60,17 +70,34 @@ def apply_changes_batch(
             )
         if state.transaction_version is not None and state.transaction_version >= version:
             return None
+        before = read_table_state(spark, auxiliary, app_id)
+        num_bytes = state.size_bytes + (before.size_bytes if before is not None else 0)
+        last = before.transaction_version if before is not None else None
         job = Batch(
             flow=flow,
             schema=state.schema,
             keys=key_names(flow, state.schema),
             target=target,
-            auxiliary=auxiliary,
-            app_id=app_id,
-            version=version,
+            memory=Memory(
+                path=auxiliary,
+                app_id=app_id,
+                version=version,
+                committed=state.transactions,
+                applied_at=applied_at,
+                forgets_before=None
+                if forgets_after_seconds is None
+                else applied_at - timedelta(seconds=forgets_after_seconds),
+                is_redo=last is not None and last >= version,
+            ),
+            before=before,
+            has_truncates=has_truncates or flow.apply_as_truncates is not None,
+            has_small_tables=num_bytes <= SMALL_BYTES,
+            is_strict=str(spark.conf.get(STRICT, "false")).lower() == "true",
+            is_small=num_bytes <= SMALL_BYTES and is_small_plan(batch),
         )
         _check_type(job)
-        return (apply_by_replay if is_replayed(flow) else apply_scd1)(batch, job, state)
+        is_by_replay = is_replayed(flow) or job.has_truncates
+        return (apply_by_replay if is_by_replay else apply_scd1)(batch, job, state)
 
 
 def _check_type(job: Batch) -> None:

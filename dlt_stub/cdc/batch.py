@@ -1,7 +1,7 @@
 """One micro-batch on its way to a target: what SCD types 1 and 2 have in common."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, cast
@@ -17,14 +17,18 @@ from pyspark.sql.types import (
     StructType,
 )
 
+from dlt_stub.cdc.auxiliary import Memory
 from dlt_stub.cdc.flow import column
-from dlt_stub.cdc.ordering import IS_OUTSIDE
+from dlt_stub.cdc.ordering import IS_BARE, IS_OUTSIDE
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.engine.delta_log import TableState
 from dlt_stub.errors import FlowError
 
 _TXN_APP_ID = "spark.databricks.delta.write.txnAppId"
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
+SMALL_BYTES = 4 * 2**20
+FEW_ROWS = 20_000
+STRICT = "dlt_stub.cdc.strict"  # pipeline configuration: "true" refuses NULL keys and sequences
 _MATERIALIZE_SOURCE = "spark.databricks.delta.merge.materializeSource"
 
 
@@ -65,25 +69,52 @@ class Batch:
     schema: StructType  # the target's
     keys: list[str]
     target: str
-    auxiliary: str
-    app_id: str
-    version: int
+    memory: Memory
+    before: TableState | None  # of the auxiliary table
+    has_truncates: bool  # some flow into the target has
+    has_small_tables: bool
+    is_strict: bool
+    is_small: bool  # so small that one task is quicker than several
+
+
+def gathered(rows: DataFrame, job: Batch) -> DataFrame:
+    """Return the same rows, in one partition where the batch and its tables are small.
+
+    Rows in one place need no shuffle, and every shuffle is a Spark job of its own.
+    """
+    return rows.coalesce(1).hint("merge") if job.is_small else rows
+
+
+def counted(job: Batch, num_rows: int) -> Batch:
+    """Return the batch as one of ``num_rows`` rows."""
+    return replace(job, is_small=job.has_small_tables and (job.is_small or num_rows <= FEW_ROWS))
+
+
+def is_small_plan(rows: DataFrame) -> bool:
+    """Return whether Spark estimates ``rows`` to be small before it runs them."""
+    # Py4J edge: pyspark has no way to ask for a plan's statistics
+    size = cast(Any, rows)._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()
+    return int(size) <= SMALL_BYTES
 
 
 def look_at(changes: DataFrame, job: Batch) -> tuple[int, KeyRange | None]:
     """Return how many rows ``changes`` has, and the range of their keys.
 
     Raises:
-        FlowError: a row breaks the flow's ``where``.
+        FlowError: a row breaks the flow's ``where``, or lacks what strict mode demands.
     """
     first = job.keys[0]
     key = column(first)
-    outside = F.when(column(IS_OUTSIDE), F.to_json(F.struct(*(column(k) for k in job.keys))))
+    shown = F.to_json(F.struct(*(column(k) for k in job.keys)), {"ignoreNullFields": "false"})
+    outside = F.when(column(IS_OUTSIDE), shown)
+    is_bare = column(IS_BARE)
     seen = changes.agg(
         F.count("*").alias("keys"),
         F.count_if(key.isNull()).alias("null_keys"),
         F.count_if(column(IS_OUTSIDE)).alias("outside"),
         F.min(outside).alias("example"),
+        F.count_if(is_bare).alias("bare"),
+        F.min(F.when(is_bare, shown)).alias("bare_example"),
         F.min(key).alias("least"),
         F.max(key).alias("greatest"),
     ).first()
@@ -94,6 +125,14 @@ def look_at(changes: DataFrame, job: Batch) -> tuple[int, KeyRange | None]:
             f"where {job.flow.where!r}: {seen['outside']} keys, {seen['example']} among them",
             origin=job.flow.origin,
             hint="where only prunes what is read; filter rows in the source instead",
+        )
+    if seen["bare"]:
+        raise FlowError(
+            f"flow {job.flow.name!r} into {job.flow.target!r} got changes without a key or a "
+            f"sequence: {seen['bare']} keys, {seen['bare_example']} among them",
+            origin=job.flow.origin,
+            hint=f"filter them out of the source; without {STRICT} they are applied as Databricks "
+            "applies them, NULL being a key and the lowest sequence",
         )
     kind = changes.schema[first].dataType
     is_plain = isinstance(kind, IntegralType | DateType | DecimalType) or kind == StringType()
@@ -110,24 +149,28 @@ def same_keys(left: str, right: str, job: Batch) -> Column:
     return functools.reduce(lambda one, other: one & other, pairs)
 
 
-def is_redo(before: TableState | None, job: Batch) -> bool:
-    """Return whether the auxiliary table, as it was ``before``, has this batch already."""
-    last = before.transaction_version if before is not None else None
-    return last is not None and last >= job.version
-
-
 def merging_session(spark: SparkSession, job: Batch) -> SparkSession:
     """Return a session whose one MERGE bears the batch's transaction.
 
     MERGE takes its transaction from the session, and keeps it: this session dies with the batch.
     """
     private = spark.newSession()
-    private.conf.set(_TXN_APP_ID, job.app_id)
-    private.conf.set(_TXN_VERSION, str(job.version))
+    private.conf.set(_TXN_APP_ID, job.memory.app_id)
+    private.conf.set(_TXN_VERSION, str(job.memory.version))
     private.conf.set(_MATERIALIZE_SOURCE, "none")  # pinned: a lost block fails, none is recomputed
     # Spark 4.2 keeps constraints of pinned rows that name columns those rows no longer have
     private.conf.set("spark.sql.constraintPropagation.enabled", "false")
+    if job.is_small:
+        private.conf.set("spark.sql.adaptive.enabled", "false")  # it runs a job for each shuffle
+        private.conf.set("spark.sql.shuffle.partitions", "1")
+        private.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
     return private
+
+
+def append_to_target(rows: DataFrame, job: Batch) -> None:
+    """Append ``rows`` to the target as the batch's transaction."""
+    writer = rows.write.format("delta").mode("append").option("txnAppId", job.memory.app_id)
+    writer.option("txnVersion", job.memory.version).save(job.target)
 
 
 def pinned(rows: DataFrame) -> DataFrame:

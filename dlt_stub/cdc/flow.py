@@ -17,13 +17,14 @@ from pyspark.sql.types import (
     VariantType,
 )
 
-from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.declare.records import AutoCdcFlow, Dataset
 from dlt_stub.engine.catalog import quote
 from dlt_stub.errors import DefinitionError, nearest
 
 RESERVED = "__dlt_"
 START_AT = "__START_AT"
 END_AT = "__END_AT"
+TOMBSTONE_SECONDS = "pipelines.cdc.tombstoneGCThresholdInSeconds"
 
 
 def target_schema(source: StructType, flow: AutoCdcFlow, *, spark: SparkSession) -> StructType:
@@ -183,6 +184,31 @@ def stored_sequence(flow: AutoCdcFlow, target: StructType) -> str | None:
     if find_name(text, flow.except_column_list or ()) is not None:
         return None
     return find_name(text, target.names)
+
+
+def tombstone_seconds(dataset: Dataset) -> float | None:
+    """Return how long the deletes of a target are remembered, or None where it does not say.
+
+    Source: docs "create_auto_cdc_flow", apply_as_deletes, 2026-11-24. The default is not stated
+    there; without the property nothing is forgotten here.
+
+    Raises:
+        DefinitionError: the property is no number of seconds.
+    """
+    given = dataset.table_properties.get(TOMBSTONE_SECONDS)
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1
+    if seconds < 0:
+        raise DefinitionError(
+            f"table property {TOMBSTONE_SECONDS} of {dataset.name!r} is {given!r}; allowed: a "
+            "number of seconds",
+            origin=dataset.origin,
+        )
+    return seconds
 
 
 def find_name(name: str, known: Iterable[str]) -> str | None:

@@ -18,7 +18,7 @@ from pyspark.sql.types import DataType, StructType
 
 from dlt_stub.cdc.auxiliary import IS_BY_HAND
 from dlt_stub.cdc.flow import END_AT, START_AT, column
-from dlt_stub.cdc.ordering import IS_DELETE, IS_OUTSIDE, IS_TRUNCATE, SEQUENCE, order_of
+from dlt_stub.cdc.ordering import IS_BARE, IS_DELETE, IS_OUTSIDE, IS_TRUNCATE, SEQUENCE, order_of
 
 OP = "__dlt_op"  # what happens to a version: insert, update, drop or keep
 GAINED = "__dlt_is_gained"  # the batch brought the greatest change of this key and sequence
@@ -45,8 +45,9 @@ def greatest_changes(changes: DataFrame, data: StructType, keys: list[str]) -> D
     A delete keeps its keys only, a truncate its sequence only.
 
     Shape:
-        the columns ``data``, ``__dlt_sequence``, ``__dlt_is_delete``, ``__dlt_is_truncate`` and
-        ``__dlt_is_outside``; one row per key and sequence, NULL being a value of both.
+        the columns ``data``, ``__dlt_sequence``, ``__dlt_is_delete``, ``__dlt_is_truncate``,
+        ``__dlt_is_outside`` and ``__dlt_is_bare``; one row per key and sequence, NULL being a
+        value of both.
     """
     is_delete, is_truncate = column(IS_DELETE), column(IS_TRUNCATE)
     bare = changes.withColumns(
@@ -57,8 +58,8 @@ def greatest_changes(changes: DataFrame, data: StructType, keys: list[str]) -> D
     )
     row = F.struct(IS_DELETE, *(column(name) for name in data.names))
     greatest = F.max_by(row, order_of(data, [is_delete])).alias(_POINT)
-    outside = F.bool_or(column(IS_OUTSIDE)).alias(IS_OUTSIDE)
-    grouped = bare.groupBy(*_groups(keys), SEQUENCE, IS_TRUNCATE).agg(greatest, outside)
+    flags = [F.bool_or(column(name)).alias(name) for name in (IS_OUTSIDE, IS_BARE)]
+    grouped = bare.groupBy(*_groups(keys), SEQUENCE, IS_TRUNCATE).agg(greatest, *flags)
     point = column(_POINT)
     return grouped.select(
         *(point[name].alias(name) for name in data.names),
@@ -66,6 +67,7 @@ def greatest_changes(changes: DataFrame, data: StructType, keys: list[str]) -> D
         point[IS_DELETE].alias(IS_DELETE),
         IS_TRUNCATE,
         IS_OUTSIDE,
+        IS_BARE,
     )
 
 
@@ -92,25 +94,16 @@ def floors_of(new: DataFrame, remembered: DataFrame | None) -> DataFrame:
     )
 
 
-def points_of(
-    new: DataFrame,
-    old: DataFrame | None,
-    by_hand: DataFrame | None,
-    floors: DataFrame | None,
-    data: StructType,
-    keys: list[str],
+def found_rows(
+    new: DataFrame, old: DataFrame | None, by_hand: DataFrame | None, data: StructType
 ) -> DataFrame:
-    """Return what holds at each key and sequence, without and with the changes ``new``.
-
-    Rows put into the target by hand are earlier than any change, even one of the same sequence.
+    """Return the changes of the batch, those remembered and the rows put in by hand, in one.
 
     Shape:
-        ``__dlt_sequence``, ``__dlt_old`` and ``__dlt_now`` (STRUCT of ``__dlt_is_delete``,
-        ``__dlt_is_by_hand`` and the columns ``data``; NULL where nothing held) and
-        ``__dlt_is_gained``; one row per key and sequence.
+        the columns ``data``, ``__dlt_sequence``, ``__dlt_is_delete``, ``__dlt_is_by_hand`` and
+        ``__dlt_source``; one row per change.
     """
     columns = [*(column(name) for name in data.names), column(SEQUENCE), column(IS_DELETE)]
-    is_by_hand = column(IS_BY_HAND)
 
     def found_in(rows: DataFrame, source: str, is_hand: Column) -> DataFrame:
         changes = rows.where(~column(IS_TRUNCATE))
@@ -118,9 +111,25 @@ def points_of(
 
     rows = found_in(new, _NEW, F.lit(False))
     if old is not None:
-        rows = rows.union(found_in(old, _REMEMBERED, is_by_hand))
+        rows = rows.union(found_in(old, _REMEMBERED, column(IS_BY_HAND)))
     if by_hand is not None:
         rows = rows.union(found_in(by_hand, _FOUND, F.lit(True)))
+    return rows
+
+
+def points_of(
+    rows: DataFrame, floors: DataFrame | None, data: StructType, keys: list[str]
+) -> DataFrame:
+    """Return what holds at each key and sequence, without and with the changes of the batch.
+
+    Rows put into the target by hand are earlier than any change, even one of the same sequence.
+
+    Shape:
+        ``rows`` as ``found_rows`` gives them. Returned: ``__dlt_sequence``, ``__dlt_old`` and
+        ``__dlt_now`` (STRUCT of ``__dlt_is_delete``, ``__dlt_is_by_hand`` and the columns
+        ``data``; NULL where nothing held) and ``__dlt_is_gained``; one row per key and sequence.
+    """
+    is_by_hand = column(IS_BY_HAND)
     row = F.struct(IS_DELETE, IS_BY_HAND, *(column(name) for name in data.names))
     order = order_of(data, [~is_by_hand, column(IS_DELETE)])
     is_known, is_old = column(_SOURCE) == _REMEMBERED, column(_SOURCE) != _NEW

@@ -10,6 +10,8 @@ Undefined: which of two changes with equal keys and sequences wins on Databricks
 to be one of them, without an error.
 """
 
+import functools
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -37,6 +39,7 @@ SEQUENCE = "__dlt_sequence"
 IS_DELETE = "__dlt_is_delete"
 IS_TRUNCATE = "__dlt_is_truncate"
 IS_OUTSIDE = "__dlt_is_outside"  # breaks the flow's ``where``
+IS_BARE = "__dlt_is_bare"  # lacks a key or its sequence, where that matters
 _LATEST = "__dlt_latest"
 _JSON = {  # the defaults drop NULLs and microseconds, and two rows would look equal
     "ignoreNullFields": "false",
@@ -71,18 +74,21 @@ def sequence_type(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> Da
     return nullable(given)
 
 
-def latest_changes(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> DataFrame:
+def latest_changes(
+    batch: DataFrame, flow: AutoCdcFlow, target: StructType, *, is_strict: bool = False
+) -> DataFrame:
     """Return the greatest change of each key in ``batch``.
 
     Shape:
         the target's columns, in its types (NULL where the batch has none), then
-        ``__dlt_sequence``, ``__dlt_is_delete`` BOOLEAN and ``__dlt_is_outside`` BOOLEAN (some
-        change of the key breaks ``where``); one row per key, NULL keys being one key.
+        ``__dlt_sequence``, ``__dlt_is_delete``, ``__dlt_is_outside`` and ``__dlt_is_bare``
+        BOOLEAN (of some change of the key); one row per key, NULL keys being one key.
 
     Raises:
         FlowError: the batch has a column for the target which the target lacks.
     """
-    changes = changes_of(batch, flow, target, sequence_type(batch, flow, target))
+    kind = sequence_type(batch, flow, target)
+    changes = changes_of(batch, flow, target, kind, is_strict=is_strict)
     order = order_of(target, [column(SEQUENCE), column(IS_DELETE)])
     if all(is_orderable(f.dataType) for f in target.fields):
         greatest = F.max(order)  # the order holds every value: nothing else has to be carried
@@ -96,13 +102,14 @@ def latest_changes(batch: DataFrame, flow: AutoCdcFlow, target: StructType) -> D
         column(name).alias(f"__dlt_group_{i}") for i, name in enumerate(key_names(flow, target))
     ]
     grouped = changes.groupBy(*keys).agg(
-        greatest.alias(_LATEST), F.bool_or(column(IS_OUTSIDE)).alias(IS_OUTSIDE)
+        greatest.alias(_LATEST), *(F.bool_or(column(n)).alias(n) for n in (IS_OUTSIDE, IS_BARE))
     )
     return grouped.select(
         *(value.alias(f.name) for value, f in zip(values, target.fields, strict=True)),
         column(_LATEST)["f0"].alias(SEQUENCE),
         column(_LATEST)["f1"].alias(IS_DELETE),
-        column(IS_OUTSIDE),
+        IS_OUTSIDE,
+        IS_BARE,
     )
 
 
@@ -136,13 +143,14 @@ def _finer(value: Column, kind: DataType) -> Column | None:
 
 
 def changes_of(
-    batch: DataFrame, flow: AutoCdcFlow, target: StructType, kind: DataType
+    batch: DataFrame, flow: AutoCdcFlow, target: StructType, kind: DataType, *, is_strict: bool
 ) -> DataFrame:
     """Return each change of the batch in the target's columns and types, the sequence in ``kind``.
 
     Shape:
-        the target's columns, ``__dlt_sequence``, ``__dlt_is_delete``, ``__dlt_is_truncate`` and
-        ``__dlt_is_outside``; one row per change.
+        the target's columns, ``__dlt_sequence``, ``__dlt_is_delete``, ``__dlt_is_truncate``,
+        ``__dlt_is_outside`` and ``__dlt_is_bare``, which ``is_strict`` asks for; one row per
+        change.
 
     Raises:
         FlowError: the batch has a column for the target which the target lacks.
@@ -155,14 +163,20 @@ def changes_of(
             hint="the table's schema has to be widened before the batch is applied",
         )
     fields = [fitted(selected.get(f.name.lower()), f) for f in target.fields]
-    sequence = F.expr(flow.sequence_by).cast(kind).alias(SEQUENCE)
+    sequence = F.expr(flow.sequence_by).cast(kind)
     is_inside = _is_met(flow.where) if flow.where else F.lit(True)
+    is_truncate = _is_met(flow.apply_as_truncates)
+    is_bare = F.lit(False)
+    if is_strict:
+        needed = [*(column(selected[key.lower()].name) for key in flow.keys), sequence]
+        is_bare = ~is_truncate & functools.reduce(Column.__or__, (n.isNull() for n in needed))
     return batch.select(
         *fields,
-        sequence,
+        sequence.alias(SEQUENCE),
         _is_met(flow.apply_as_deletes).alias(IS_DELETE),
-        _is_met(flow.apply_as_truncates).alias(IS_TRUNCATE),
+        is_truncate.alias(IS_TRUNCATE),
         (~is_inside).alias(IS_OUTSIDE),
+        is_bare.alias(IS_BARE),
     )
 
 

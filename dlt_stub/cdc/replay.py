@@ -13,23 +13,26 @@ batch with a truncate replays every key.
 from dataclasses import dataclass
 
 from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from dlt_stub import failpoints
 from dlt_stub.cdc.auxiliary import (
     append_changes,
+    changes_in,
     compact_changes,
     is_crowded,
-    read_changes,
+    is_forgotten,
     remembered_meaning,
 )
 from dlt_stub.cdc.batch import (
     Batch,
     CdcMetrics,
     KeyRange,
-    is_redo,
+    append_to_target,
+    counted,
+    gathered,
     look_at,
     merging_session,
     pinned,
@@ -50,16 +53,18 @@ from dlt_stub.cdc.history import (
     OP,
     compare_histories,
     floors_of,
+    found_rows,
     gained_changes,
     greatest_changes,
     points_of,
 )
 from dlt_stub.cdc.ordering import IS_DELETE, IS_TRUNCATE, SEQUENCE, changes_of, sequence_type
 from dlt_stub.engine.catalog import quote
-from dlt_stub.engine.delta_log import TableState, read_table_state
+from dlt_stub.engine.delta_log import TableState
 from dlt_stub.errors import FlowError
 
 _NOTHING = CdcMetrics(num_upserted_rows=0, num_deleted_rows=0)
+_IS_DEAD = "__dlt_is_dead"
 _COUNTS = ("inserted", "updated", "dropped", "only_closed", "deleted")
 
 
@@ -95,7 +100,9 @@ def apply_by_replay(batch: DataFrame, job: Batch, state: TableState) -> CdcMetri
         filled=filled_columns(data, job.flow),
         is_history=is_history,
     )
-    changes = changes_of(batch, job.flow, data, meaning.kind)
+    changes = changes_of(
+        gathered(batch, job), job.flow, data, meaning.kind, is_strict=job.is_strict
+    )
     greatest = greatest_changes(changes, data, job.keys).persist()
     try:
         return _apply(batch.sparkSession, greatest, meaning, job, state)
@@ -109,21 +116,24 @@ def _apply(
     num_changes, key_range = look_at(changes, job)
     if num_changes == 0:
         return _NOTHING
-    before = read_table_state(spark, job.auxiliary, job.app_id)
-    _check_meaning(before, meaning, job, state)
-    remembered = _remembered(spark, meaning, job) if before is not None else None
-    has_truncates = job.flow.apply_as_truncates is not None
+    job = counted(job, num_changes)
+    changes = gathered(changes, job)
+    _check_meaning(meaning, job, state)
+    remembered = _remembered(spark, meaning, job) if job.before is not None else None
+    has_truncates = job.has_truncates
     floors = pinned(floors_of(changes, remembered)) if has_truncates else None
     is_of_all = has_truncates and not changes.where(column(IS_TRUNCATE)).isEmpty()
     near = None if is_of_all else changes
     old = _of_batch(_keyed(remembered), near, key_range, job)
+    if old is not None and job.memory.forgets_before is not None:
+        old = _not_forgotten(old, meaning, job)
     by_hand = _rows_by_hand(spark, near, old, key_range, meaning, job) if state.num_files else None
-    points = pinned(points_of(changes, old, by_hand, floors, meaning.data, job.keys))
+    found = gathered(found_rows(changes, old, by_hand, meaning.data), job)
+    points = pinned(points_of(found, floors, meaning.data, job.keys))
     gained = pinned(gained_changes(points, floors, meaning.data))
     versions: DataFrame | None = None
-    is_again = is_redo(before, job)
     try:
-        if gained.isEmpty() and not is_again:
+        if gained.isEmpty() and not job.memory.is_redo:
             return _NOTHING
         versions = pinned(
             compare_histories(
@@ -138,13 +148,11 @@ def _apply(
         counts = _count(versions, job)
         append_changes(
             gained,
-            job.auxiliary,
+            job.memory,
             keys=job.keys,
             tracked=meaning.tracked.names,
             filled=meaning.filled.names,
-            app_id=job.app_id,
-            version=job.version,
-            is_redo=is_again,
+            is_settled=not (counts["inserted"] or counts["updated"] or counts["dropped"]),
         )
         failpoints.reach("cdc.between_tables")
         _write_target(spark, versions.where(column(OP) != "keep"), counts, key_range, job)
@@ -152,25 +160,23 @@ def _apply(
         for rows in (floors, points, gained, versions):
             if rows is not None:
                 unpin(rows)
-    if is_crowded(before):
-        compact_changes(spark, job.auxiliary)
+    if is_crowded(job.before):
+        compact_changes(spark, job.memory.path)
     return CdcMetrics(
         num_upserted_rows=counts["inserted"] + counts["updated"] - counts["only_closed"],
         num_deleted_rows=counts["deleted"],
     )
 
 
-def _check_meaning(
-    before: TableState | None, meaning: _Meaning, job: Batch, state: TableState
-) -> None:
+def _check_meaning(meaning: _Meaning, job: Batch, state: TableState) -> None:
     """Refuse to go on with rows that were made otherwise.
 
     Source: Apache Spark's conditions AUTOCDC_INVALID_STATE.KEY_SCHEMA_DRIFT, SCD_TYPE_DRIFT and
     TRACK_HISTORY_DRIFT, read 2026-10; what Databricks does is not stated.
     """
-    if before is None and state.transaction_version is None:
+    if job.before is None and state.transaction_version is None:
         return
-    remembered = remembered_meaning(before) if before is not None else None
+    remembered = remembered_meaning(job.before) if job.before is not None else None
     if remembered is None:
         what = "SCD type 1" if meaning.is_history else "the last change of each key"
         raise _changed(job, f"was stored as {what} before")
@@ -197,18 +203,28 @@ def _changed(job: Batch, what: str) -> FlowError:
 
 
 def _remembered(spark: SparkSession, meaning: _Meaning, job: Batch) -> DataFrame:
-    return read_changes(
-        spark,
-        job.auxiliary,
-        meaning.data,
-        kind=meaning.kind,
-        app_id=job.app_id,
-        version=job.version,
-    )
+    return gathered(changes_in(job.memory.rows(spark), meaning.data, meaning.kind), job)
 
 
 def _keyed(remembered: DataFrame | None) -> DataFrame | None:
     return None if remembered is None else remembered.where(~column(IS_TRUNCATE))
+
+
+def _not_forgotten(old: DataFrame, meaning: _Meaning, job: Batch) -> DataFrame:
+    """Return ``old`` without what a delete applied long ago has left.
+
+    In a history the target itself shows most deletes, as the end of a version: those that end
+    none are forgotten.
+    """
+    of_key = Window.partitionBy(*(column(key) for key in job.keys))
+    place = F.struct(SEQUENCE, IS_DELETE)
+    is_dead = column(IS_DELETE) & is_forgotten(job.memory)
+    if meaning.is_history:
+        before = F.lag(column(IS_DELETE)).over(of_key.orderBy(SEQUENCE, IS_DELETE))
+        marked = old.withColumn(_IS_DEAD, is_dead & F.coalesce(before, F.lit(True)))
+    else:
+        marked = old.withColumn(_IS_DEAD, F.max_by(is_dead, place).over(of_key))
+    return marked.where(~column(_IS_DEAD)).drop(_IS_DEAD)
 
 
 def _rows_by_hand(
@@ -224,7 +240,7 @@ def _rows_by_hand(
     In a history those have no start. Where the changes have a key (in a history: without a
     sequence), the row is theirs.
     """
-    rows = spark.read.format("delta").load(job.target)
+    rows = gathered(spark.read.format("delta").load(job.target), job)
     if meaning.is_history:
         rows = rows.where(column(START_AT).isNull())
         old = None if old is None else old.where(column(SEQUENCE).isNull())
@@ -278,9 +294,7 @@ def _write_target(
     names = job.schema.names
     if not (counts["updated"] or counts["dropped"]):
         if counts["inserted"]:
-            rows = changes.select(*(column(name) for name in names))
-            writer = rows.write.format("delta").mode("append")
-            writer.option("txnAppId", job.app_id).option("txnVersion", job.version).save(job.target)
+            append_to_target(changes.select(*(column(name) for name in names)), job)
         return
     private = merging_session(spark, job)
     condition = same_keys("t", "s", job)

@@ -17,14 +17,16 @@ from dlt_stub.cdc.auxiliary import (
     KEY,
     append_entries,
     compact_entries,
+    entries_of,
     is_crowded,
-    read_entries,
 )
 from dlt_stub.cdc.batch import (
     Batch,
     CdcMetrics,
     KeyRange,
-    is_redo,
+    append_to_target,
+    counted,
+    gathered,
     look_at,
     merging_session,
     pinned,
@@ -32,9 +34,9 @@ from dlt_stub.cdc.batch import (
     unpin,
 )
 from dlt_stub.cdc.flow import column, stored_sequence
-from dlt_stub.cdc.ordering import IS_DELETE, IS_OUTSIDE, SEQUENCE, latest_changes, order_of
+from dlt_stub.cdc.ordering import IS_BARE, IS_DELETE, IS_OUTSIDE, SEQUENCE, latest_changes, order_of
 from dlt_stub.engine.catalog import quote
-from dlt_stub.engine.delta_log import TableState, read_table_state
+from dlt_stub.engine.delta_log import TableState
 from dlt_stub.errors import FlowError
 
 _EXISTS = "__dlt_exists"
@@ -48,7 +50,8 @@ _FEW_ROWS = 200_000
 
 def apply_scd1(batch: DataFrame, job: Batch, state: TableState) -> CdcMetrics:
     """Bring the SCD type 1 target in ``state`` up to date with the changes in ``batch``."""
-    latest = latest_changes(batch, job.flow, state.schema).persist()
+    rows = gathered(batch, job)
+    latest = latest_changes(rows, job.flow, state.schema, is_strict=job.is_strict).persist()
     try:
         return _apply(batch.sparkSession, latest, job, state)
     finally:
@@ -59,28 +62,28 @@ def _apply(spark: SparkSession, latest: DataFrame, job: Batch, state: TableState
     num_keys, key_range = look_at(latest, job)
     if num_keys == 0:
         return CdcMetrics(num_upserted_rows=0, num_deleted_rows=0)
-    before = read_table_state(spark, job.auxiliary, job.app_id)
-    entries = _entries(spark, job) if before is not None else None
+    job = counted(job, num_keys)
+    latest = gathered(latest, job)
+    entries = _entries(spark, job) if job.before is not None else None
     stored = _stored(spark, latest, key_range, job, state) if state.num_files else None
     judged = pinned(_judged(latest, stored, entries, job))
     ties: DataFrame | None = None
     try:
         counts = _count(judged)
-        latest.unpersist()  # what is judged is pinned by now
         changes = judged.where(~column(_IS_TIE))
         if counts["ties"] and stored is not None:
             ties = pinned(_won_ties(judged, stored, counts["ties"], job))
             counts["updated"] += ties.count()
             changes = changes.unionByName(ties)
-        _write_auxiliary(changes, counts, job, is_again=is_redo(before, job))
+        _write_auxiliary(changes, counts, job)
         failpoints.reach("cdc.between_tables")
         _write_target(spark, changes, counts, key_range, job)
     finally:
         unpin(judged)
         if ties is not None:
             unpin(ties)
-    if is_crowded(before):
-        compact_entries(spark, job.auxiliary, app_id=job.app_id, version=job.version)
+    if is_crowded(job.before):
+        compact_entries(spark, job.memory)
     return CdcMetrics(
         num_upserted_rows=counts["inserted"] + counts["updated"],
         num_deleted_rows=counts["deleted"],
@@ -88,7 +91,7 @@ def _apply(spark: SparkSession, latest: DataFrame, job: Batch, state: TableState
 
 
 def _entries(spark: SparkSession, job: Batch) -> DataFrame:
-    entries = read_entries(spark, job.auxiliary, app_id=job.app_id, version=job.version)
+    entries = entries_of(gathered(job.memory.rows(spark), job), job.memory)
     if len(entries.columns) != len(job.keys) + 1:
         raise FlowError(
             f"flow {job.flow.name!r} into {job.flow.target!r} has other keys than before: now "
@@ -107,7 +110,7 @@ def _stored(
     state: TableState,
 ) -> DataFrame:
     """Return the target's rows; of a large one, only those with a key of the batch."""
-    stored = spark.read.format("delta").load(job.target)
+    stored = gathered(spark.read.format("delta").load(job.target), job)
     if key_range is not None:
         stored = stored.where(key_range.covers())
     if state.size_bytes < _LARGE_BYTES:
@@ -126,7 +129,7 @@ def _judged(
         has a row of the key) and ``__dlt_is_tie``; one row per key.
     """
     held: list[Column] = []
-    joined = latest.drop(IS_OUTSIDE).alias("s")
+    joined = latest.drop(IS_OUTSIDE, IS_BARE).alias("s")
     kind = latest.schema[SEQUENCE].dataType
     sequence = stored_sequence(job.flow, job.schema)
     if stored is None:
@@ -180,24 +183,16 @@ def _count(judged: DataFrame) -> dict[str, int]:
     return {name: int(value) for name, value in counts.asDict().items()}
 
 
-def _write_auxiliary(
-    changes: DataFrame, counts: dict[str, int], job: Batch, *, is_again: bool
-) -> None:
+def _write_auxiliary(changes: DataFrame, counts: dict[str, int], job: Batch) -> None:
     if stored_sequence(job.flow, job.schema) is None:
         num_entries = counts["inserted"] + counts["updated"] + counts["tombstones"]
         entries = changes
     else:
         num_entries = counts["tombstones"]
         entries = changes.where(column(IS_DELETE))
-    if num_entries or is_again:
-        append_entries(
-            entries,
-            job.auxiliary,
-            keys=job.keys,
-            app_id=job.app_id,
-            version=job.version,
-            is_redo=is_again,
-        )
+    if num_entries or job.memory.is_redo:
+        is_settled = not (counts["inserted"] or counts["updated"] or counts["deleted"])
+        append_entries(entries, job.memory, keys=job.keys, is_settled=is_settled)
 
 
 def _write_target(
@@ -211,8 +206,7 @@ def _write_target(
         _merge(spark, changes, counts, key_range, job)
     elif counts["inserted"]:
         rows = changes.where(~column(IS_DELETE)).select(*(column(n) for n in job.schema.names))
-        writer = rows.write.format("delta").mode("append")
-        writer.option("txnAppId", job.app_id).option("txnVersion", job.version).save(job.target)
+        append_to_target(rows, job)
 
 
 def _merge(

@@ -18,6 +18,7 @@ class TableState:
     schema: StructType
     num_files: int
     size_bytes: int
+    transactions: Mapping[str, int]  # the last version of each application that wrote into it
     transaction_version: int | None  # of the application asked for
 
 
@@ -58,11 +59,13 @@ def read_table_state(spark: SparkSession, path: str, app_id: str) -> TableState 
     checksum = snapshot.checksumOpt()
     # the checksum file knows what the snapshot itself would run a Spark job for
     totals = checksum.get() if checksum.isDefined() else snapshot.computeChecksum()
+    transactions = _transactions(snapshot, totals)
     return TableState(
         schema=StructType.fromJson(json.loads(snapshot.schema().json())),
         num_files=int(totals.numFiles()),
         size_bytes=int(totals.tableSizeBytes()),
-        transaction_version=_transaction_version(snapshot, totals, app_id),
+        transactions=transactions,
+        transaction_version=transactions.get(app_id),
     )
 
 
@@ -74,10 +77,9 @@ def _newest_snapshot(spark: SparkSession, path: str) -> Any:
     return log.update(*defaults)
 
 
-def _transaction_version(snapshot: Any, checksum: Any, app_id: str) -> int | None:
+def _transactions(snapshot: Any, checksum: Any) -> dict[str, int]:
     if checksum.setTransactions().isDefined():
-        known = checksum.setTransactions().get()
-        own = [known.apply(i) for i in range(known.size())]
-        return next((int(t.version()) for t in own if t.appId() == app_id), None)
-    found = snapshot.transactions().get(app_id)
-    return int(found.get()) if found.isDefined() else None
+        known = iterate(checksum.setTransactions().get().iterator())
+        return {str(each.appId()): int(each.version()) for each in known}
+    pairs = iterate(snapshot.transactions().iterator())
+    return {str(pair._1()): int(pair._2()) for pair in pairs}

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from dlt_stub.cdc import tombstone_seconds
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState, FileBatch, cleaning_of
 from dlt_stub.declare.reads import CloudFilesRequest
@@ -304,6 +305,12 @@ def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app
             table=table,
             auxiliary=context.place.auxiliary(target.name),
             app_id=app_id,
+            clock=context.clock,
+            forgets_after_seconds=tombstone_seconds(target.dataset),
+            has_truncates=any(
+                isinstance(each.flow, AutoCdcFlow) and each.flow.apply_as_truncates is not None
+                for each in target.flows
+            ),
         )
     if flow.analysis.is_aggregated or target.kind is DatasetKind.MATERIALIZED_VIEW:
         return CompleteSink(

@@ -7,6 +7,7 @@ from typing import Protocol
 from pyspark.sql import DataFrame, SparkSession
 
 from dlt_stub.cdc import apply_changes_batch
+from dlt_stub.clock import Clock
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.engine.delta_log import read_table_state
 from dlt_stub.flows.tables import Layout, cluster
@@ -94,6 +95,9 @@ class CdcSink:
     table: Path
     auxiliary: Path
     app_id: str
+    clock: Clock
+    forgets_after_seconds: float | None = None  # deletes; None: never
+    has_truncates: bool = False  # some flow into the target has
 
     def write(self, batch: DataFrame, version: int) -> Written:
         """Apply ``batch``; its session is private to the streaming query."""
@@ -104,6 +108,9 @@ class CdcSink:
             auxiliary=str(self.auxiliary),
             app_id=self.app_id,
             version=version,
+            applied_at=self.clock.now(),
+            forgets_after_seconds=self.forgets_after_seconds,
+            has_truncates=self.has_truncates,
         )
         if metrics is None:
             return Written(is_redo=True, num_upserted_rows=0, num_deleted_rows=0)

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from dlt_stub.cdc import CdcMetrics, apply_changes_batch, target_schema
+from dlt_stub.clock import ManualClock
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.errors import Origin
 
@@ -20,6 +22,8 @@ class Orders:
         self.target = str(folder / flow.target)
         self.auxiliary = str(folder / f"__dlt_{flow.target}")
         self.next_version = 0
+        self.clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.forgets_after_seconds: float | None = None
         source = spark.createDataFrame([], schema).schema
         empty = spark.createDataFrame([], target_schema(source, flow, spark=spark))
         writer = empty.write.format("delta").option("delta.enableDeletionVectors", "true")
@@ -44,6 +48,8 @@ class Orders:
             auxiliary=self.auxiliary,
             app_id=f"flow-{self.flow.name}",
             version=number,
+            applied_at=self.clock.now(),
+            forgets_after_seconds=self.forgets_after_seconds,
         )
 
     def table(self) -> DataFrame:

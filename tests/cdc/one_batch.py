@@ -3,6 +3,7 @@
 import sys
 
 from dlt_stub.cdc import apply_changes_batch
+from dlt_stub.clock import SystemClock
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.engine.session import start_session
 from dlt_stub.errors import Origin
@@ -27,4 +28,5 @@ if __name__ == "__main__":
         auxiliary=sys.argv[2],
         app_id="flow-orders",
         version=1,
+        applied_at=SystemClock().now(),
     )

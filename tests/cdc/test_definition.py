@@ -104,7 +104,12 @@ def test_source_may_not_bring_history_columns(spark: SparkSession) -> None:
 
 
 def test_public_names_of_the_room() -> None:
-    assert cdc.__all__ == ["CdcMetrics", "apply_changes_batch", "target_schema"]
+    assert cdc.__all__ == [
+        "CdcMetrics",
+        "apply_changes_batch",
+        "target_schema",
+        "tombstone_seconds",
+    ]
 
 
 def _schema_of(spark: SparkSession, arguments: dict[str, Any]) -> StructType:

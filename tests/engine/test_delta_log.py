@@ -23,6 +23,7 @@ def test_state_is_known_without_checksums(spark: SparkSession, tmp_path: Path) -
             schema=spark.read.format("delta").load(path).schema,
             num_files=1,
             size_bytes=size,
+            transactions={"flow": 4},
             transaction_version=4,
         )
         other = read_table_state(spark, path, "another")
