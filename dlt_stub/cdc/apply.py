@@ -8,11 +8,11 @@ from pyspark.sql import DataFrame
 
 from dlt_stub.cdc.auxiliary import Memory
 from dlt_stub.cdc.batch import SMALL_BYTES, STRICT, Batch, CdcMetrics, is_small_plan
-from dlt_stub.cdc.flow import START_AT, is_replayed
+from dlt_stub.cdc.flow import is_replayed
 from dlt_stub.cdc.ordering import key_names
 from dlt_stub.cdc.replay import apply_by_replay
 from dlt_stub.cdc.scd1 import apply_scd1
-from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.declare.records import START_AT, AutoCdcFlow
 from dlt_stub.engine.delta_log import read_table_state
 from dlt_stub.errors import FlowError
 
@@ -29,7 +29,7 @@ def apply_changes_batch(
     version: int,
     applied_at: datetime,
     forgets_after_seconds: float | None = None,
-    has_truncates: bool = False,
+    beside: tuple[AutoCdcFlow, ...] = (),
 ) -> CdcMetrics | None:
     """Bring the Delta table in folder ``target`` up to date with the changes in ``batch``.
 
@@ -44,8 +44,8 @@ def apply_changes_batch(
     tables, or with other rows after an edit of the flow, ends as if nothing had happened.
 
     A delete that was applied more than ``forgets_after_seconds`` before ``applied_at`` is
-    forgotten: a change from before it brings its key back. ``has_truncates`` says that another
-    flow into the target truncates it.
+    forgotten: a change from before it brings its key back. ``beside`` are the other flows into
+    the target.
 
     Shape:
         batch: the source's columns; one row per change.
@@ -72,6 +72,7 @@ def apply_changes_batch(
             return None
         before = read_table_state(spark, auxiliary, app_id)
         num_bytes = state.size_bytes + (before.size_bytes if before is not None else 0)
+        flows = (flow, *beside)
         last = before.transaction_version if before is not None else None
         job = Batch(
             flow=flow,
@@ -90,14 +91,14 @@ def apply_changes_batch(
                 is_redo=last is not None and last >= version,
             ),
             before=before,
-            has_truncates=has_truncates or flow.apply_as_truncates is not None,
+            has_truncates=any(each.apply_as_truncates is not None for each in flows),
             has_small_tables=num_bytes <= SMALL_BYTES,
             is_strict=str(spark.conf.get(STRICT, "false")).lower() == "true",
             is_small=num_bytes <= SMALL_BYTES and is_small_plan(batch),
         )
         _check_type(job)
-        is_by_replay = is_replayed(flow) or job.has_truncates
-        return (apply_by_replay if is_by_replay else apply_scd1)(batch, job, state)
+        apply = apply_by_replay if is_replayed(flows, state.schema) else apply_scd1
+        return apply(batch, job, state)
 
 
 def _check_type(job: Batch) -> None:

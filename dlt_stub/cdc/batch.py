@@ -19,7 +19,7 @@ from pyspark.sql.types import (
 
 from dlt_stub.cdc.auxiliary import Memory
 from dlt_stub.cdc.flow import column
-from dlt_stub.cdc.ordering import IS_BARE, IS_OUTSIDE
+from dlt_stub.cdc.ordering import IS_BARE, IS_OUTSIDE, SEQUENCE
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.engine.delta_log import TableState
 from dlt_stub.errors import FlowError
@@ -75,6 +75,26 @@ class Batch:
     has_small_tables: bool
     is_strict: bool
     is_small: bool  # so small that one task is quicker than several
+
+
+def check_sequence(kind: DataType, job: Batch) -> None:
+    """Return if sequences of type ``kind`` compare with those remembered.
+
+    Source: Apache Spark's condition AUTOCDC_INVALID_STATE.SEQUENCING_TYPE_DRIFT, read 2026-10.
+
+    Raises:
+        FlowError: they are of another type.
+    """
+    if job.before is None or SEQUENCE not in job.before.schema.names:
+        return
+    known = job.before.schema[SEQUENCE].dataType
+    if known.simpleString() != kind.simpleString():
+        raise FlowError(
+            f"flow {job.flow.name!r} into {job.flow.target!r} has sequences of type "
+            f"{kind.simpleString()}, those before are of type {known.simpleString()}",
+            origin=job.flow.origin,
+            hint="cast them in sequence_by, or run a full refresh of the table",
+        )
 
 
 def gathered(rows: DataFrame, job: Batch) -> DataFrame:
@@ -150,17 +170,28 @@ def same_keys(left: str, right: str, job: Batch) -> Column:
 
 
 def merging_session(spark: SparkSession, job: Batch) -> SparkSession:
-    """Return a session whose one MERGE bears the batch's transaction.
+    """Return a session whose one MERGE bears the batch's transaction."""
+    memory = job.memory
+    return commit_session(
+        spark, app_id=memory.app_id, version=memory.version, is_small=job.is_small
+    )
+
+
+def commit_session(
+    spark: SparkSession, *, app_id: str, version: int, is_small: bool
+) -> SparkSession:
+    """Return a session whose one MERGE bears a transaction.
 
     MERGE takes its transaction from the session, and keeps it: this session dies with the batch.
     """
-    private = spark.newSession()
-    private.conf.set(_TXN_APP_ID, job.memory.app_id)
-    private.conf.set(_TXN_VERSION, str(job.memory.version))
+    # Py4J edge: the session of a user's query has a class of its own, which newSession would call
+    private = SparkSession(spark.sparkContext, cast(Any, spark)._jsparkSession.newSession())
+    private.conf.set(_TXN_APP_ID, app_id)
+    private.conf.set(_TXN_VERSION, str(version))
     private.conf.set(_MATERIALIZE_SOURCE, "none")  # pinned: a lost block fails, none is recomputed
     # Spark 4.2 keeps constraints of pinned rows that name columns those rows no longer have
     private.conf.set("spark.sql.constraintPropagation.enabled", "false")
-    if job.is_small:
+    if is_small:
         private.conf.set("spark.sql.adaptive.enabled", "false")  # it runs a job for each shuffle
         private.conf.set("spark.sql.shuffle.partitions", "1")
         private.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")

@@ -17,13 +17,11 @@ from pyspark.sql.types import (
     VariantType,
 )
 
-from dlt_stub.declare.records import AutoCdcFlow, Dataset
+from dlt_stub.declare.records import END_AT, START_AT, AutoCdcFlow, Dataset
 from dlt_stub.engine.catalog import quote
 from dlt_stub.errors import DefinitionError, nearest
 
 RESERVED = "__dlt_"
-START_AT = "__START_AT"
-END_AT = "__END_AT"
 TOMBSTONE_SECONDS = "pipelines.cdc.tombstoneGCThresholdInSeconds"
 
 
@@ -162,8 +160,16 @@ def filled_columns(data: StructType, flow: AutoCdcFlow) -> StructType:
     return StructType([])
 
 
-def is_replayed(flow: AutoCdcFlow) -> bool:
-    """Return whether a target is made from all changes of its keys, not the greatest alone."""
+def is_replayed(flows: Sequence[AutoCdcFlow], target: StructType) -> bool:
+    """Return whether a target is made from all changes of its keys, not the greatest alone.
+
+    ``flows`` are all that write into it. The greatest alone do where the flows agree on the
+    target's column that holds the sequence, or none does.
+    """
+    return any(map(_is_replayed, flows)) or len({stored_sequence(f, target) for f in flows}) > 1
+
+
+def _is_replayed(flow: AutoCdcFlow) -> bool:
     lists = (flow.ignore_null_updates_column_list, flow.ignore_null_updates_except_column_list)
     is_ignoring = flow.ignore_null_updates or any(names is not None for names in lists)
     return flow.scd_type == 2 or is_ignoring or flow.apply_as_truncates is not None

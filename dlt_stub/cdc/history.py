@@ -17,8 +17,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from dlt_stub.cdc.auxiliary import IS_BY_HAND
-from dlt_stub.cdc.flow import END_AT, START_AT, column
+from dlt_stub.cdc.flow import column
 from dlt_stub.cdc.ordering import IS_BARE, IS_DELETE, IS_OUTSIDE, IS_TRUNCATE, SEQUENCE, order_of
+from dlt_stub.declare.records import END_AT, START_AT
 
 OP = "__dlt_op"  # what happens to a version: insert, update, drop or keep
 GAINED = "__dlt_is_gained"  # the batch brought the greatest change of this key and sequence

@@ -31,6 +31,7 @@ from dlt_stub.cdc.batch import (
     CdcMetrics,
     KeyRange,
     append_to_target,
+    check_sequence,
     counted,
     gathered,
     look_at,
@@ -40,7 +41,6 @@ from dlt_stub.cdc.batch import (
     unpin,
 )
 from dlt_stub.cdc.flow import (
-    START_AT,
     column,
     data_columns,
     filled_columns,
@@ -59,6 +59,7 @@ from dlt_stub.cdc.history import (
     points_of,
 )
 from dlt_stub.cdc.ordering import IS_DELETE, IS_TRUNCATE, SEQUENCE, changes_of, sequence_type
+from dlt_stub.declare.records import START_AT
 from dlt_stub.engine.catalog import quote
 from dlt_stub.engine.delta_log import TableState
 from dlt_stub.errors import FlowError
@@ -119,6 +120,7 @@ def _apply(
     job = counted(job, num_changes)
     changes = gathered(changes, job)
     _check_meaning(meaning, job, state)
+    check_sequence(meaning.kind, job)
     remembered = _remembered(spark, meaning, job) if job.before is not None else None
     has_truncates = job.has_truncates
     floors = pinned(floors_of(changes, remembered)) if has_truncates else None

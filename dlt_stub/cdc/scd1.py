@@ -25,6 +25,7 @@ from dlt_stub.cdc.batch import (
     CdcMetrics,
     KeyRange,
     append_to_target,
+    check_sequence,
     counted,
     gathered,
     look_at,
@@ -64,6 +65,7 @@ def _apply(spark: SparkSession, latest: DataFrame, job: Batch, state: TableState
         return CdcMetrics(num_upserted_rows=0, num_deleted_rows=0)
     job = counted(job, num_keys)
     latest = gathered(latest, job)
+    check_sequence(latest.schema[SEQUENCE].dataType, job)
     entries = _entries(spark, job) if job.before is not None else None
     stored = _stored(spark, latest, key_range, job, state) if state.num_files else None
     judged = pinned(_judged(latest, stored, entries, job))

@@ -9,9 +9,9 @@ from typing import Any
 
 from pyspark.sql import Column
 
-from dlt_stub.declare.arguments import plain, refuse
+from dlt_stub.declare.arguments import plain
 from dlt_stub.declare.columns import as_names, as_sql
-from dlt_stub.declare.records import AutoCdcFlow
+from dlt_stub.declare.records import AutoCdcFlow, SnapshotFlow
 from dlt_stub.declare.registry import active_registry, user_origin
 from dlt_stub.errors import DefinitionError, NotEmulatedError, Origin
 
@@ -62,7 +62,6 @@ def apply_changes(
             origin=origin,
             hint="stored_as_scd_type=2 without system_sequence_by keeps one timeline",
         )
-    refuse(word, origin, once=once or None)
     if column_list is not None and except_column_list is not None:
         raise DefinitionError(
             "column_list and except_column_list exclude each other", origin=origin
@@ -96,6 +95,7 @@ def apply_changes(
             ignore_null_updates_except_column_list=names(
                 ignore_null_updates_except_column_list, "ignore_null_updates_except_column_list"
             ),
+            once=once,
         )
     )
 
@@ -164,10 +164,50 @@ def apply_changes_from_snapshot(
     name: str | None = None,
     once: bool = False,
 ) -> None:
-    """Refuse: snapshots are not compared yet."""
-    raise NotEmulatedError(
-        "apply_changes_from_snapshot is not run locally yet: snapshots are not compared",
-        origin=user_origin(),
+    """Declare a flow that compares the snapshots of a source and applies what has changed.
+
+    ``source`` is the name of a table or view that is looked at once an update, or a function that
+    is given the version of the last snapshot applied, None at first, and returns the next snapshot
+    and its version, or None where there is none. databricks-dlt calls the function
+    ``snapshot_and_version``.
+    """
+    origin = user_origin()
+    word = "apply_changes_from_snapshot"
+    if once:
+        raise NotEmulatedError(
+            f"dlt.{word}(once=True) is not run locally yet: which snapshots it takes is not stated "
+            "where we can read it",
+            origin=origin,
+            hint="a function that returns None after its first snapshot says the same",
+        )
+    if (source is None) == (snapshot_and_version is None) or keys is None:
+        raise DefinitionError(
+            f"dlt.{word} needs keys and one of source and snapshot_and_version", origin=origin
+        )
+    given = snapshot_and_version if source is None else source
+    if not isinstance(given, str) and not callable(given):
+        raise DefinitionError(
+            f"source is {given!r}; allowed: the name of a table or view, or a function of the last "
+            "version",
+            origin=origin,
+        )
+
+    def names(values: Columns | None, argument: str) -> tuple[str, ...] | None:
+        return None if values is None else as_names(values, word=argument, origin=origin)
+
+    active_registry(word).add_flow(
+        SnapshotFlow(
+            name=name or plain(target),
+            target=plain(target),
+            source=plain(given) if isinstance(given, str) else given,
+            keys=as_names(keys, word="keys", origin=origin),
+            origin=origin,
+            scd_type=_scd_type("1" if stored_as_scd_type is None else stored_as_scd_type, origin),
+            track_history_column_list=names(track_history_column_list, "track_history_column_list"),
+            track_history_except_column_list=names(
+                track_history_except_column_list, "track_history_except_column_list"
+            ),
+        )
     )
 
 

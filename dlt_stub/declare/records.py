@@ -12,6 +12,8 @@ from pyspark.sql.types import StructType
 from dlt_stub.errors import Origin
 
 Query = Callable[[], DataFrame]
+START_AT = "__START_AT"  # what SCD type 2 adds to its target
+END_AT = "__END_AT"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -112,7 +114,27 @@ class AutoCdcFlow:
     once: bool = False
 
 
-Flow = AppendFlow | AutoCdcFlow
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFlow:
+    """A sequence of snapshots applied to ``target`` (``apply_changes_from_snapshot``).
+
+    ``source`` is the name of a dataset that is looked at once an update, or a function that is
+    given the version of the last snapshot applied (None at first) and returns the next one with
+    its version, or None where there is none.
+    """
+
+    name: str
+    target: str
+    source: str | Callable[[Any], Any]
+    keys: tuple[str, ...]
+    origin: Origin
+    scd_type: int = 1
+    track_history_column_list: tuple[str, ...] | None = None
+    track_history_except_column_list: tuple[str, ...] | None = None
+    once: bool = False
+
+
+Flow = AppendFlow | AutoCdcFlow | SnapshotFlow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,17 +8,28 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
 
-from dlt_stub.cdc import target_schema
+from dlt_stub.cdc import Version, snapshot_schema, target_schema
 from dlt_stub.cloud_files import CloudFilesState
 from dlt_stub.declare.reads import CloudFilesRequest
-from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, DatasetKind, Flow
+from dlt_stub.declare.records import (
+    AppendFlow,
+    AutoCdcFlow,
+    Dataset,
+    DatasetKind,
+    Flow,
+    SnapshotFlow,
+)
 from dlt_stub.declare.registry import origin_in
+from dlt_stub.engine.delta_log import read_table_layout
 from dlt_stub.engine.sql_tree import jvm_of
 from dlt_stub.errors import DefinitionError, DltStubError, GraphError, NotEmulatedError
 from dlt_stub.flows.failures import reason
+from dlt_stub.flows.progress import snapshots_of
 from dlt_stub.flows.reads import ProbeReads
 from dlt_stub.flows.run import FlowContext, source_of, source_state
+from dlt_stub.flows.snapshots import latest_version
 from dlt_stub.flows.stateful import state_words, streaming_nodes
 from dlt_stub.graph import Analysis, ResolvedDataset, UnresolvedDatasetError
 from dlt_stub.paths import segment
@@ -79,6 +90,8 @@ class Prober:
             probe_files=self._probe_files,
         )
         try:
+            if isinstance(flow, SnapshotFlow):
+                return self._of_snapshots(flow, reads)
             frame = reads.query()
             checked = self._with_target_checks(flow, frame, reads)
             analysis = self._analysis(flow, checked, reads)
@@ -121,7 +134,7 @@ class Prober:
         if frame.isStreaming:
             self._refuse_what_streams_cannot(plan, is_complete=is_aggregated)
         if isinstance(flow, AutoCdcFlow):
-            if not frame.isStreaming:
+            if not frame.isStreaming and not flow.once:
                 raise GraphError(
                     f"flow '{flow.name}': source data for apply_changes must be a streaming query",
                     origin=flow.origin,
@@ -139,6 +152,39 @@ class Prober:
             state=state_words(plan) if frame.isStreaming and reads.request is None else (),
         )
 
+    def _of_snapshots(self, flow: SnapshotFlow, reads: ProbeReads) -> Analysis:
+        """Look at the next snapshot: the user's function is asked for it, and again by the run."""
+        target = self.context.datasets[flow.target]
+        self._refuse_expectations(target)
+        found: tuple[DataFrame, Version] | None
+        if isinstance(flow.source, str):
+            found = reads.query(), self.context.clock.now()
+        else:
+            state = snapshots_of(self.context.place.flow(flow.target, flow.name))
+            found = reads.next_snapshot(None if self.is_made_anew(flow) else latest_version(state))
+        if reads.waits_for is not None:
+            raise UnresolvedDatasetError(reads.waits_for)
+        if found is None:
+            schema = self._schema_so_far(flow, target)
+        else:
+            schema = snapshot_schema(found[0].schema, flow, found[1], spark=self.context.session)
+        return Analysis(schema=schema, is_streaming=False, inputs=tuple(reads.inputs))
+
+    def _schema_so_far(self, flow: SnapshotFlow, target: Dataset) -> StructType:
+        location = str(self.context.place.table(flow.target))
+        if not self.is_made_anew(flow):
+            stored = read_table_layout(self.context.session, location)
+            if stored is not None:
+                return stored.schema
+        if target.schema is not None:
+            return StructType([])  # the declared columns are the target's
+        raise NotEmulatedError(
+            f"flow '{flow.name}' has no snapshot yet, so the columns of '{flow.target}' are not "
+            "known",
+            origin=flow.origin,
+            hint="declare them: dlt.create_streaming_table(..., schema=...)",
+        )
+
     def _refuse_what_streams_cannot(self, plan: Any, *, is_complete: bool) -> None:
         """Let Spark refuse ``plan`` now: file batches would run it as the batch query it is not."""
         sql = jvm_of(self.context.session).org.apache.spark.sql
@@ -150,18 +196,21 @@ class Prober:
     def _with_target_checks(self, flow: Flow, frame: DataFrame, reads: ProbeReads) -> DataFrame:
         dataset = self.context.datasets[flow.target]
         if isinstance(flow, AutoCdcFlow):
-            if dataset.expectations:
-                raise NotEmulatedError(
-                    f"expectations on '{dataset.name}', a target of apply_changes, are not run "
-                    "locally yet",
-                    origin=dataset.origin,
-                    hint="put them on a view between the source and apply_changes",
-                )
+            self._refuse_expectations(dataset)
             return frame
         assert isinstance(flow, AppendFlow)
         if dataset.kind is DatasetKind.VIEW and not dataset.expectations:
             return frame
         return reads.checked(frame, dataset.name)
+
+    def _refuse_expectations(self, dataset: Dataset) -> None:
+        if dataset.expectations:
+            raise NotEmulatedError(
+                f"expectations on '{dataset.name}', a target of apply_changes, are not run "
+                "locally yet",
+                origin=dataset.origin,
+                hint="put them on a view between the source and apply_changes",
+            )
 
     def _probe_files(self, flow: Flow, request: CloudFilesRequest) -> DataFrame:
         state = self._source_state(flow)

@@ -34,6 +34,11 @@ def state_words_of(flow: Path) -> Path:
     return _of_generation(flow, "state").with_suffix(".json")
 
 
+def snapshots_of(flow: Path) -> Path:
+    """Return the file that says which snapshot the flow in folder ``flow`` has applied last."""
+    return _of_generation(flow, "snapshots") / "applied.json"
+
+
 def generation(flow: Path) -> str | None:
     """Return what tells the flow's batch numbers from those before its last reset."""
     file = flow / _FILE

@@ -10,11 +10,19 @@ from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
 from pyspark.sql.types import StructType
 
+from dlt_stub.cdc import Version
 from dlt_stub.declare.reads import CloudFilesRequest, reading
-from dlt_stub.declare.records import AppendFlow, Dataset, DatasetKind, Flow
+from dlt_stub.declare.records import (
+    AppendFlow,
+    AutoCdcFlow,
+    Dataset,
+    DatasetKind,
+    Flow,
+    SnapshotFlow,
+)
 from dlt_stub.declare.registry import user_origin
 from dlt_stub.engine.catalog import TableRegistry, name_levels
-from dlt_stub.errors import GraphError, NotEmulatedError, nearest
+from dlt_stub.errors import GraphError, NotEmulatedError, Origin, nearest
 from dlt_stub.events import event_schema
 from dlt_stub.expectations import Check, check_rules, put_check
 from dlt_stub.flows.names import PipelinePlace
@@ -68,7 +76,41 @@ class PipelineReads(ABC):
         with reading(self):
             if isinstance(self.flow, AppendFlow):
                 return self._frame_of(self.flow)
-            return self.table(self.flow.source, streaming=True, options={})
+            assert isinstance(self.flow.source, str)
+            is_streaming = isinstance(self.flow, AutoCdcFlow) and not self.flow.once
+            return self.table(self.flow.source, streaming=is_streaming, options={})
+
+    def next_snapshot(self, latest: Version | None) -> tuple[DataFrame, Version] | None:
+        """Return the snapshot that the user's function says follows version ``latest``.
+
+        Shape: what the user's function returns, batch.
+
+        Raises:
+            GraphError: it returns something else than a batch DataFrame with a version, or None.
+        """
+        assert isinstance(self.flow, SnapshotFlow)
+        assert not isinstance(self.flow.source, str)
+        with reading(self):
+            found = self.flow.source(latest)
+        if found is None:
+            return None
+        is_pair = isinstance(found, tuple) and len(found) == 2
+        snapshot, version = found if is_pair else (found, None)
+        if is_pair and snapshot is None:
+            return None  # the example of databricks-dlt's docstring
+        if not is_pair or not isinstance(snapshot, DataFrame) or version is None:
+            raise self._wrong_snapshot(f"returned {_named(found)}")
+        if snapshot.isStreaming:
+            raise self._wrong_snapshot("returned a streaming DataFrame")
+        return snapshot, version
+
+    def _wrong_snapshot(self, what: str) -> GraphError:
+        return GraphError(
+            f"the snapshot function of flow '{self.flow.name}' {what}; allowed: a batch DataFrame "
+            "and its version, or None",
+            origin=self.flow.origin,
+            hint="return (spark.read.load(path), version)",
+        )
 
     def table(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
         """Return a dataset of this pipeline, its event log, or an outside table.
@@ -148,6 +190,27 @@ class PipelineReads(ABC):
         self.checks.append((check, observation))
         return put_check(frame, check, flow=self.flow.name, observation=observation)
 
+    def _origin(self) -> Origin:
+        """Return the line that reads: the user's own, or the declaration that names its source."""
+        return self.flow.origin if self._is_named_source else user_origin()
+
+    @property
+    def _is_named_source(self) -> bool:
+        is_named = not isinstance(self.flow, AppendFlow) and isinstance(self.flow.source, str)
+        return is_named and not self._inside_view
+
+    def _wrong_source(self, name: str, *, streaming: bool) -> GraphError:
+        """Return what Databricks says: a batch source "must be a streaming query" (measured)."""
+        word = "apply_changes" if isinstance(self.flow, AutoCdcFlow) else "snapshots"
+        kinds = ("batch", "streaming") if streaming else ("streaming", "batch")
+        once = " with once=True" if isinstance(self.flow, AutoCdcFlow) and self.flow.once else ""
+        return GraphError(
+            f"flow '{self.flow.name}': source data for {word}{once} must be a {kinds[1]} query; "
+            f"view '{name}' is a {kinds[0]} view",
+            origin=self.flow.origin,
+            hint=f"let '{name}' read with spark.{'readStream' if streaming else 'read'}",
+        )
+
     def _check(self, dataset: str) -> Check:
         return Check(
             observed_as=f"{dataset}#{len(self.checks)}",
@@ -174,17 +237,19 @@ class PipelineReads(ABC):
     def _view(self, name: str, *, streaming: bool) -> DataFrame:
         if name in self._inside_view:
             cycle = " -> ".join([*self._inside_view, name])
-            raise GraphError(f"views read each other in a cycle: {cycle}", origin=user_origin())
+            raise GraphError(f"views read each other in a cycle: {cycle}", origin=self._origin())
         self._inside_view.append(name)
         try:
             frame = self._frame_of(self.view_flows[name])
         finally:
             self._inside_view.pop()
         if self.tells_streaming() and streaming != frame.isStreaming:
+            if self._is_named_source:
+                raise self._wrong_source(name, streaming=streaming)
             kind, verb = ("batch", "read") if streaming else ("streaming", "read_stream")
             raise GraphError(
                 f"view '{name}' is a {kind} view and cannot be read as the other kind",
-                origin=user_origin(),
+                origin=self._origin(),
                 hint=f'dlt.{verb}("{name}")',
             )
         if not self.datasets[name].expectations:
@@ -231,7 +296,7 @@ class PipelineReads(ABC):
             raise GraphError(
                 f"flow '{self.flow.name}' reads '{name}', which is neither declared in this "
                 "pipeline nor a table of the local workspace",
-                origin=user_origin(),
+                origin=self._origin(),
                 hint=f"did you mean '{near}'?" if near else "run the pipeline that makes it first",
             )
         if entry.provider == "json":  # another pipeline's event log
@@ -387,6 +452,12 @@ class BatchReads(StreamReads):
     def tells_streaming(self) -> bool:
         """Return False: a micro-batch stands for a stream."""
         return self.batch is None
+
+
+def _named(found: object) -> str:
+    if not isinstance(found, tuple):
+        return type(found).__name__
+    return f"({', '.join(type(each).__name__ for each in found)})"
 
 
 def delta_frame(

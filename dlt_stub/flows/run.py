@@ -12,7 +12,14 @@ from dlt_stub.cdc import tombstone_seconds
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState, FileBatch, cleaning_of
 from dlt_stub.declare.reads import CloudFilesRequest
-from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, Dataset, DatasetKind
+from dlt_stub.declare.records import (
+    AppendFlow,
+    AutoCdcFlow,
+    Dataset,
+    DatasetKind,
+    Flow,
+    SnapshotFlow,
+)
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.names import SessionNames
@@ -22,10 +29,17 @@ from dlt_stub.failpoints import reach
 from dlt_stub.flows.external import ForeachBatchSink, sink_table
 from dlt_stub.flows.failures import flow_error
 from dlt_stub.flows.names import PipelinePlace
-from dlt_stub.flows.progress import checkpoint_of, done_once, generation, source_of_files
+from dlt_stub.flows.progress import (
+    checkpoint_of,
+    done_once,
+    generation,
+    snapshots_of,
+    source_of_files,
+)
 from dlt_stub.flows.reads import BatchReads, StreamReads
 from dlt_stub.flows.settings import FlowSettings
 from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written, is_committed
+from dlt_stub.flows.snapshots import SnapshotSink, once_an_update
 from dlt_stub.flows.stateful import check_state
 from dlt_stub.flows.tables import new_layout
 from dlt_stub.graph import ResolvedDataset, ResolvedFlow
@@ -83,7 +97,9 @@ def run_flow(
 def _run(
     flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
 ) -> None:
-    if flow.analysis.cloud_files is not None:
+    if isinstance(flow.flow, SnapshotFlow):
+        _run_snapshots(flow, flow.flow, target, context)
+    elif flow.analysis.cloud_files is not None:
         _run_files(flow, flow.analysis.cloud_files, target, context, on_batch)
     elif flow.analysis.is_streaming:
         _run_stream(flow, target, context, on_batch)
@@ -105,9 +121,7 @@ def source_of(request: CloudFilesRequest) -> CloudFilesSource:
     )
 
 
-def source_state(
-    flow: AppendFlow | AutoCdcFlow, place: PipelinePlace, clock: Clock | None = None
-) -> CloudFilesState:
+def source_state(flow: Flow, place: PipelinePlace, clock: Clock | None = None) -> CloudFilesState:
     """Return the ledger and schemas of a flow's cloudFiles source."""
     return CloudFilesState(source_of_files(place.flow(flow.target, flow.name)), clock)
 
@@ -241,17 +255,40 @@ class _Teller:
 def _run_once(
     flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
 ) -> None:
-    """Append a batch query's rows, unless an earlier update has: until a full refresh."""
+    """Write what a batch query gives, unless an earlier update has: until a full refresh."""
     done = done_once(context.place.flow(target.name, flow.flow.name))
     if done.exists():
         return
     reads = _reads(BatchReads, flow, context)
-    frame = reads.checked(reads.query(), target.name)
+    frame = reads.query()
+    if not isinstance(flow.flow, AutoCdcFlow):
+        frame = reads.checked(frame, target.name)
     written = _sink(flow, target, context, _app_id(flow, context)).write(frame, 0)
     if not written.is_redo:
         on_batch(_metrics(written, _observed(reads.checks), target))
     done.parent.mkdir(parents=True, exist_ok=True)
     done.touch()
+
+
+def _run_snapshots(
+    flow: ResolvedFlow, declared: SnapshotFlow, target: ResolvedDataset, context: FlowContext
+) -> None:
+    """Apply every snapshot that is newer; no metrics are told of it.
+
+    Source: docs "The AUTO CDC APIs", metrics: none for snapshots, 2026-11-24.
+    """
+    reads = _reads(BatchReads, flow, context)
+    sink = SnapshotSink(
+        flow=declared,
+        session=context.session,
+        table=context.place.table(target.name),
+        app_id=_app_id(flow, context),
+        state=snapshots_of(context.place.flow(target.name, declared.name)),
+    )
+    if isinstance(declared.source, str):
+        sink.run(once_an_update(reads.query(), context.clock))
+    else:
+        sink.run(reads.next_snapshot)
 
 
 def _run_complete(
@@ -307,9 +344,10 @@ def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app
             app_id=app_id,
             clock=context.clock,
             forgets_after_seconds=tombstone_seconds(target.dataset),
-            has_truncates=any(
-                isinstance(each.flow, AutoCdcFlow) and each.flow.apply_as_truncates is not None
+            beside=tuple(
+                each.flow
                 for each in target.flows
+                if isinstance(each.flow, AutoCdcFlow) and each.flow.name != flow.flow.name
             ),
         )
     if flow.analysis.is_aggregated or target.kind is DatasetKind.MATERIALIZED_VIEW:

@@ -97,7 +97,7 @@ class CdcSink:
     app_id: str
     clock: Clock
     forgets_after_seconds: float | None = None  # deletes; None: never
-    has_truncates: bool = False  # some flow into the target has
+    beside: tuple[AutoCdcFlow, ...] = ()  # the other flows into the target
 
     def write(self, batch: DataFrame, version: int) -> Written:
         """Apply ``batch``; its session is private to the streaming query."""
@@ -110,7 +110,7 @@ class CdcSink:
             version=version,
             applied_at=self.clock.now(),
             forgets_after_seconds=self.forgets_after_seconds,
-            has_truncates=self.has_truncates,
+            beside=self.beside,
         )
         if metrics is None:
             return Written(is_redo=True, num_upserted_rows=0, num_deleted_rows=0)

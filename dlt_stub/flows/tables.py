@@ -11,7 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructField, StructType
 
-from dlt_stub.declare.records import AutoCdcFlow, Dataset, DatasetKind
+from dlt_stub.declare.records import AutoCdcFlow, Dataset, DatasetKind, SnapshotFlow
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, quote, run_sql
 from dlt_stub.engine.delta_log import TableLayout, read_table_layout
 from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError
@@ -192,7 +192,7 @@ def _create(dataset: ResolvedDataset, location: str, spark: SparkSession) -> Non
 
 def _properties(dataset: ResolvedDataset) -> dict[str, str]:
     properties = {key: str(value) for key, value in dataset.dataset.table_properties.items()}
-    if any(isinstance(flow.flow, AutoCdcFlow) for flow in dataset.flows):
+    if any(isinstance(flow.flow, AutoCdcFlow | SnapshotFlow) for flow in dataset.flows):
         # Without them a MERGE rewrites whole files for a handful of keys.
         properties.setdefault(DELETION_VECTORS, "true")
     return properties

@@ -7,12 +7,15 @@ from pyspark.errors import ParseException
 from pyspark.sql.types import DataType, StructField, StructType
 
 from dlt_stub.declare.records import (
+    END_AT,
+    START_AT,
     AppendFlow,
     AutoCdcFlow,
     Dataset,
     DatasetKind,
     Declarations,
     Flow,
+    SnapshotFlow,
 )
 from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError, nearest
 from dlt_stub.graph.records import Analysis, Graph, ResolvedDataset, ResolvedFlow
@@ -88,7 +91,7 @@ def _flows_by_target(
 
 
 def _check_flows(dataset: Dataset, flows: list[Flow]) -> None:
-    changes = [flow for flow in flows if isinstance(flow, AutoCdcFlow)]
+    changes = [flow for flow in flows if isinstance(flow, AutoCdcFlow | SnapshotFlow)]
     if dataset.kind is DatasetKind.VIEW and len(flows) > 1:
         raise GraphError(
             f"flow '{flows[1].name}' writes into the view '{dataset.name}'; allowed: a table",
@@ -109,12 +112,56 @@ def _check_flows(dataset: Dataset, flows: list[Flow]) -> None:
             origin=changes[0].origin,
             hint=f'dlt.create_streaming_table("{dataset.name}") in place of @dlt.table',
         )
-    if changes and len(flows) > 1:
+    if changes and len(flows) > len(changes):
         raise NotEmulatedError(
-            f"dataset '{dataset.name}' has an apply_changes flow beside others: not run locally "
-            "yet",
-            origin=changes[-1].origin,
+            f"dataset '{dataset.name}' has an append flow beside apply_changes: not run locally",
+            origin=next(flow for flow in flows if flow not in changes).origin,
+            hint="let the append flow fill a table of its own, and apply that one's changes",
         )
+    if len(changes) > 1:
+        _check_changes(dataset, changes)
+
+
+def _check_changes(dataset: Dataset, flows: list[AutoCdcFlow | SnapshotFlow]) -> None:
+    """Return if several flows of changes fit together in one target.
+
+    Source: docs "create_auto_cdc_from_snapshot_flow", 2026-11-24 (not beside
+    ``create_auto_cdc_flow``); the rest is assumed.
+    """
+    first = flows[0]
+    for flow in flows[1:]:
+        if not (isinstance(flow, AutoCdcFlow) and isinstance(first, AutoCdcFlow)):
+            raise GraphError(
+                f"flow '{flow.name}' writes into '{dataset.name}' beside flow '{first.name}': "
+                "a target of snapshots has one flow",
+                origin=flow.origin,
+                hint="give each flow a target of its own",
+            )
+        same = {
+            "keys": ({k.lower() for k in first.keys}, {k.lower() for k in flow.keys}),
+            "stored_as_scd_type": (first.scd_type, flow.scd_type),
+            "track_history lists": (_history(first), _history(flow)),
+            "ignore_null_updates": (_ignored(first), _ignored(flow)),
+        }
+        if differing := next((what for what, (one, other) in same.items() if one != other), None):
+            raise GraphError(
+                f"flows '{first.name}' and '{flow.name}' write into '{dataset.name}' with "
+                f"different {differing}",
+                origin=flow.origin,
+                hint=f"give them the same {differing}, or a target each",
+            )
+
+
+def _history(flow: AutoCdcFlow) -> tuple[object, ...]:
+    return flow.track_history_column_list, flow.track_history_except_column_list
+
+
+def _ignored(flow: AutoCdcFlow) -> tuple[object, ...]:
+    return (
+        flow.ignore_null_updates,
+        flow.ignore_null_updates_column_list,
+        flow.ignore_null_updates_except_column_list,
+    )
 
 
 def _analyse_flows(
@@ -150,12 +197,14 @@ def _cycle(waiting: list[_Waiting]) -> GraphError:
 def _resolved(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> ResolvedDataset:
     kind = dataset.kind
     _check_once(flows)
-    streaming = [flow.analysis.is_streaming for flow in flows if not flow.flow.once]
+    streaming = [each.analysis.is_streaming for each in flows if not _is_batch(each.flow)]
     if kind is DatasetKind.TABLE:
         kind = DatasetKind.STREAMING_TABLE if any(streaming) else DatasetKind.MATERIALIZED_VIEW
     if kind in (DatasetKind.STREAMING_TABLE, DatasetKind.SINK) and not all(streaming):
         flow = next(
-            each.flow for each in flows if not each.analysis.is_streaming and not each.flow.once
+            each.flow
+            for each in flows
+            if not each.analysis.is_streaming and not _is_batch(each.flow)
         )
         raise GraphError(
             f"flow '{flow.name}' is a batch query, but its target '{dataset.name}' is a "
@@ -191,6 +240,11 @@ def _resolved(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> ResolvedData
     return ResolvedDataset(dataset=dataset, kind=kind, schema=schema, flows=flows)
 
 
+def _is_batch(flow: Flow) -> bool:
+    """Return whether a batch query is what ``flow`` brings to a streaming table."""
+    return flow.once or isinstance(flow, SnapshotFlow)
+
+
 def _check_once(flows: tuple[ResolvedFlow, ...]) -> None:
     """Return if every one-time flow has a batch query.
 
@@ -221,6 +275,9 @@ def _merged_schema(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> StructT
                     f"{known.dataType.simpleString()}",
                     origin=flow.flow.origin,
                 )
+    for name in (START_AT, END_AT):  # a flow may bring columns that the one before it lacks
+        if (last := fields.pop(name.lower(), None)) is not None:
+            fields[name.lower()] = last
     # What one query never leaves empty another may, and so may the next version of this one.
     return StructType(
         [StructField(each.name, each.dataType, True, each.metadata) for each in fields.values()]

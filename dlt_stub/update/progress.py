@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, DatasetKind, EventHook
+from dlt_stub.declare.records import (
+    AppendFlow,
+    AutoCdcFlow,
+    DatasetKind,
+    EventHook,
+    SnapshotFlow,
+)
 from dlt_stub.errors import Origin
 from dlt_stub.events import Event, EventLog, FlowStatus, Level, UpdateState, error_body
 from dlt_stub.flows.run import BatchMetrics
@@ -170,6 +176,8 @@ def _columns(dataset: ResolvedDataset) -> list[dict[str, str]]:
 def _flow_type(flow: ResolvedFlow, dataset: ResolvedDataset) -> str:
     if isinstance(flow.flow, AutoCdcFlow):
         return "CHANGE"
+    if isinstance(flow.flow, SnapshotFlow):
+        return "SNAPSHOT_CHANGE"
     if dataset.kind is DatasetKind.VIEW:
         return "VIEW"
     if dataset.kind is DatasetKind.MATERIALIZED_VIEW:

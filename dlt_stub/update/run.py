@@ -84,7 +84,6 @@ class UpdateRun:
         retries: Retries = NO_RETRIES,
     ) -> None:
         self.update_id = str(uuid.uuid4())
-        self._clock = clock
         self._place = place
         self._sources = sources
         self._session = session
@@ -189,7 +188,6 @@ class UpdateRun:
                 and flow.target in datasets
                 and datasets[flow.target].kind is DatasetKind.VIEW
             },
-            clock=self._clock,
         )
         with tempfile.TemporaryDirectory(prefix="dlt_stub-probe-") as name:
             empty, scratch = Path(name) / "empty", Path(name) / "state"

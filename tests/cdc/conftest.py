@@ -24,6 +24,7 @@ class Orders:
         self.next_version = 0
         self.clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
         self.forgets_after_seconds: float | None = None
+        self.beside: tuple[AutoCdcFlow, ...] = ()
         source = spark.createDataFrame([], schema).schema
         empty = spark.createDataFrame([], target_schema(source, flow, spark=spark))
         writer = empty.write.format("delta").option("delta.enableDeletionVectors", "true")
@@ -50,6 +51,7 @@ class Orders:
             version=number,
             applied_at=self.clock.now(),
             forgets_after_seconds=self.forgets_after_seconds,
+            beside=self.beside,
         )
 
     def table(self) -> DataFrame:

@@ -106,7 +106,10 @@ def test_source_may_not_bring_history_columns(spark: SparkSession) -> None:
 def test_public_names_of_the_room() -> None:
     assert cdc.__all__ == [
         "CdcMetrics",
+        "Version",
         "apply_changes_batch",
+        "apply_snapshot",
+        "snapshot_schema",
         "target_schema",
         "tombstone_seconds",
     ]

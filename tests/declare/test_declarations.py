@@ -1,7 +1,7 @@
 import pytest
 
 from dlt_stub import DefinitionError, NotEmulatedError
-from dlt_stub.declare.records import Action, AppendFlow, AutoCdcFlow, DatasetKind
+from dlt_stub.declare.records import Action, AppendFlow, AutoCdcFlow, DatasetKind, SnapshotFlow
 from tests.declare.conftest import Declare
 
 
@@ -104,6 +104,23 @@ def test_history_and_its_columns_are_recorded(declare: Declare) -> None:
     assert other.track_history_except_column_list == ("b",)
 
 
+def test_snapshots_and_one_time_flows_are_recorded(declare: Declare) -> None:
+    found = declare("""
+    dlt.create_auto_cdc_flow("t", "LIVE.s", ["a"], "n", name="first", once=True)
+    dlt.create_auto_cdc_from_snapshot_flow("u", "LIVE.s", ["a"], stored_as_scd_type=2,
+        track_history_except_column_list=["b"])
+    dlt.apply_changes_from_snapshot("v", snapshot_and_version=print, keys=[F.col("a")])
+    """)
+    once, by_name, by_function = found.flows
+    assert isinstance(once, AutoCdcFlow)
+    assert (once.name, once.target, once.source, once.once) == ("first", "t", "s", True)
+    assert isinstance(by_name, SnapshotFlow)
+    assert (by_name.source, by_name.scd_type, by_name.name) == ("s", 2, "u")
+    assert by_name.track_history_except_column_list == ("b",)
+    assert isinstance(by_function, SnapshotFlow)
+    assert (by_function.source, by_function.scd_type, by_function.keys) == (print, 1, ("a",))
+
+
 def test_truncates_and_null_updates_are_recorded(declare: Declare) -> None:
     found = declare("""
     dlt.apply_changes("t", "s", ["a"], "n", apply_as_truncates=F.expr("op = 'T'"),
@@ -140,6 +157,8 @@ def test_truncates_and_null_updates_are_recorded(declare: Declare) -> None:
         ("dlt.apply_changes('t', 's', 'id', 'n')", "keys is a list of columns, found 'id'"),
         ("dlt.apply_changes('t', 's', [F.expr('a + 1')], 'n')", "not an unqualified column"),
         ("dlt.apply_changes('t', 's', ['a'], 'n', stored_as_scd_type=3)", "allowed: 1, 2"),
+        ("dlt.apply_changes_from_snapshot('t', 's')", "needs keys and one of source and"),
+        ("dlt.apply_changes_from_snapshot('t', 7, ['a'])", "source is 7; allowed: the name"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("raise SystemExit(2)", "SystemExit: 2"),
         ("def broken(:", "the file cannot be parsed"),
@@ -162,9 +181,9 @@ def test_wrong_declaration_names_its_line(declare: Declare, source: str, said: s
         "dlt.table(row_filter='f ON (a)')(print)",
         "dlt.view(spark_conf={'a': 'b'})(print)",
         "dlt.create_streaming_table('t', path='/x')",
-        "dlt.apply_changes('t', 's', ['a'], 'n', once=True)",
+        "dlt.apply_changes('t', 's', ['a'], 'n', stored_as_scd_type='bitemporal')",
         "dlt.apply_changes('t', 's', ['a'], 'n', columns_to_update='a')",
-        "dlt.apply_changes_from_snapshot('t')",
+        "dlt.apply_changes_from_snapshot('t', 's', ['a'], once=True)",
         "dlt.create_sink('s', 'kafka')",
         "dlt.materialized_view(refresh_policy='incremental_strict')(print)",
         "dlt.table(format='parquet')(print)",

@@ -155,7 +155,7 @@ def test_flows_that_do_not_fit_are_refused(
 
 
 def test_changes_beside_other_flows_are_refused() -> None:
-    with pytest.raises(NotEmulatedError, match="'t' has an apply_changes flow beside others"):
+    with pytest.raises(NotEmulatedError, match="'t' has an append flow beside apply_changes"):
         of([STREAMING_TABLE], [changes("t"), flow("f", "t")], {})
 
 
