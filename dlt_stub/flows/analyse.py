@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
-from pyspark.sql.types import StructType
+from pyspark.sql.types import ArrayType, DataType, MapType, NullType, StructType
 
 from dlt_stub.cdc import Version, snapshot_schema, target_schema
 from dlt_stub.cloud_files import CloudFilesState
@@ -142,6 +142,8 @@ class Prober:
             schema = target_schema(frame.schema, flow, spark=self.context.session)
         else:
             schema = frame.schema
+            if frame.isStreaming:
+                self._refuse_untyped(flow, schema)
         return Analysis(
             schema=schema,
             is_streaming=frame.isStreaming,
@@ -193,6 +195,25 @@ class Prober:
         mode = modes.Complete() if is_complete else modes.Append()
         getattr(checker, "MODULE$").checkForStreaming(plan, mode)
 
+    def _refuse_untyped(self, flow: Flow, schema: StructType) -> None:
+        """Refuse what Delta's own streaming sink does: batches of a stream go past it here.
+
+        Source: Delta's DeltaSink.addBatch, DELTA_NULL_SCHEMA_IN_STREAMING_WRITE, 2026-11-24.
+        """
+        dataset = self.context.datasets[flow.target]
+        is_stored = dataset.kind is not DatasetKind.VIEW
+        if dataset.sink is not None and dataset.sink.handler is not None:
+            is_stored = False  # the user's function may do with it what it likes
+        for field in schema.fields if is_stored else ():
+            if _has_void(field.dataType):
+                raise DefinitionError(
+                    f"[DELTA_NULL_SCHEMA_IN_STREAMING_WRITE] column '{field.name}' of flow "
+                    f"'{flow.name}' is of type {field.dataType.simpleString()}; a stream can "
+                    "write no column without a type",
+                    origin=flow.origin,
+                    hint='F.lit(None).cast("string")',
+                )
+
     def _with_target_checks(self, flow: Flow, frame: DataFrame, reads: ProbeReads) -> DataFrame:
         dataset = self.context.datasets[flow.target]
         if isinstance(flow, AutoCdcFlow):
@@ -230,3 +251,14 @@ class Prober:
             else:
                 copy.mkdir(parents=True)
         return CloudFilesState(copy)
+
+
+def _has_void(kind: DataType) -> bool:
+    match kind:
+        case ArrayType():
+            return _has_void(kind.elementType)
+        case MapType():
+            return _has_void(kind.keyType) or _has_void(kind.valueType)
+        case StructType():
+            return any(_has_void(field.dataType) for field in kind.fields)
+    return isinstance(kind, NullType)

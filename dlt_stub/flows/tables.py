@@ -20,6 +20,13 @@ from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.graph import ResolvedDataset, is_same_type
 
 RESET_ALLOWED = "pipelines.reset.allowed"
+_DATABRICKS_ONLY = frozenset(
+    {
+        "delta.parquet.compression.codec",
+        "delta.targetfilesize",
+        "delta.tunefilesizesforrewrites",
+    }
+)
 DELETION_VECTORS = "delta.enableDeletionVectors"
 
 
@@ -154,8 +161,31 @@ def reset_table(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
 
 
 def is_reset_allowed(dataset: Dataset) -> bool:
-    """Return whether a full refresh may take the dataset's rows."""
-    return dataset.table_properties.get(RESET_ALLOWED, "true").lower() != "false"
+    """Return whether a full refresh may take the dataset's rows.
+
+    Raises:
+        DefinitionError: its property is neither true nor false.
+    """
+    value = str(dataset.table_properties.get(RESET_ALLOWED, "true"))
+    if value.lower() not in ("true", "false"):
+        raise DefinitionError(
+            f"{RESET_ALLOWED} of '{dataset.name}' is {value!r}; allowed: true, false",
+            origin=dataset.origin,
+        )
+    return value.lower() == "true"
+
+
+def left_out_properties(dataset: Dataset) -> tuple[str, ...]:
+    """Return the properties that steer Databricks' own writers, never rows: not set here.
+
+    Source: docs "Delta table properties reference", 2026-11-24.
+    """
+    return tuple(
+        key
+        for key, value in dataset.table_properties.items()
+        if key.lower() in _DATABRICKS_ONLY
+        or (key.lower() == "delta.isolationlevel" and str(value).lower() != "serializable")
+    )
 
 
 def finish_reset(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
@@ -191,7 +221,12 @@ def _create(dataset: ResolvedDataset, location: str, spark: SparkSession) -> Non
 
 
 def _properties(dataset: ResolvedDataset) -> dict[str, str]:
-    properties = {key: str(value) for key, value in dataset.dataset.table_properties.items()}
+    left_out = left_out_properties(dataset.dataset)
+    properties = {
+        key: str(value)
+        for key, value in dataset.dataset.table_properties.items()
+        if key not in left_out
+    }
     if any(isinstance(flow.flow, AutoCdcFlow | SnapshotFlow) for flow in dataset.flows):
         # Without them a MERGE rewrites whole files for a handful of keys.
         properties.setdefault(DELETION_VECTORS, "true")

@@ -34,6 +34,7 @@ from dlt_stub.flows.settings import unknown_settings
 from dlt_stub.flows.tables import (
     finish_reset,
     is_reset_allowed,
+    left_out_properties,
     reset_table,
     set_up_table,
     table_entry,
@@ -233,6 +234,7 @@ class UpdateRun:
                     origin=dataset.origin,
                     hint="give one of the two another name",
                 )
+            is_reset_allowed(dataset)
             datasets[dataset.name] = dataset
         return replace(
             declarations,
@@ -333,6 +335,11 @@ class UpdateRun:
         ]
         self._progress.update(UpdateState.SETTING_UP_TABLES)
         for dataset in selected:
+            for name in left_out_properties(dataset.dataset):
+                self._progress.note(
+                    f"'{dataset.name}' has property {name}, which steers Databricks' own writers: "
+                    "it is not set here, and changes no row"
+                )
             set_up = set_up_sink if dataset.is_sink else set_up_table
             set_up(dataset, place=self._place, spark=self._session, registry=self._registry)
 

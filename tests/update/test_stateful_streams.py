@@ -190,10 +190,24 @@ def test_changed_state_needs_a_full_refresh(
     changed.update().raise_for_failure()
 
 
-def test_column_given_twice_is_named(pipeline_of: PipelineOf, sources: dict[str, str]) -> None:
-    query = 'events().select("id", F.col("v").alias("ID"))'
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            'events().select("id", F.col("v").alias("ID"))',
+            "flow 't' gives column 'ID' of 't' twice",
+        ),
+        (
+            'events().select("id", F.struct("v", F.lit(None).alias("n")).alias("s"))',
+            "[DELTA_NULL_SCHEMA_IN_STREAMING_WRITE] column 's' of flow 't' is of type struct<v:int",
+        ),
+    ],
+)
+def test_columns_no_stream_can_write_are_named(
+    pipeline_of: PipelineOf, sources: dict[str, str], query: str, said: str
+) -> None:
     pipeline = pipeline_of(SOURCES + QUERY.replace("QUERY", query), configuration=sources)
     put(pipeline, (1, "a", 0, 1), clicks={})
     result = pipeline.update(validate_only=True)
-    assert "flow 't' gives column 'ID' of 't' twice" in str(result.error)
+    assert said in str(result.error)
     assert not isinstance(result.error, GraphError)

@@ -79,6 +79,24 @@ def test_new_properties_reach_the_table(defined: Defined) -> None:
     assert clustering(clustered, "t") == ["id"]
 
 
+def test_databricks_own_properties_are_left_out(defined: Defined) -> None:
+    own = "'delta.targetFileSize': '1mb', 'delta.isolationLevel': 'WriteSerializable'"
+    pipeline = defined(f"table_properties={{{own}, 'quality': 'silver'}}")
+    result = pipeline.update()
+    result.raise_for_failure()
+    notes = [event.message for event in result.events if event.level == "WARN"]
+    assert [note.split(",")[0] for note in notes] == [
+        "'t' has property delta.targetFileSize",
+        "'t' has property delta.isolationLevel",
+    ]
+    assert "delta.targetFileSize" not in layout(pipeline, "t").properties
+    before = versions(pipeline)
+    pipeline.update().raise_for_failure()
+    assert versions(pipeline) == before
+    wrong = defined("table_properties={'pipelines.reset.allowed': 'maybe'}").update()
+    assert "pipelines.reset.allowed of 't' is 'maybe'; allowed: true, false" in str(wrong.error)
+
+
 def test_not_null_in_schema_is_kept(defined: Defined) -> None:
     nullable = SOURCE + ".withColumn('id', F.when(F.col('id') < 2, F.col('id')))"
     pipeline = defined("schema='id INT NOT NULL COMMENT \"the key\", k STRING, more INT'", nullable)
