@@ -93,6 +93,8 @@ class WorkspacePaths:
 
     def _is_in_dbfs(self, path: str) -> bool:
         first = path.removeprefix("/").partition("/")[0]
+        if path.startswith(f"{self.root}/"):  # a path that this method has returned
+            return False
         return path.startswith("/") and first not in ("", "..") and (self.dbfs / first).is_dir()
 
     def to_volume(self, path: str) -> str:

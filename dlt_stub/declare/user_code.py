@@ -27,6 +27,7 @@ from dlt_stub.declare.registry import (
     user_origin,
 )
 from dlt_stub.declare.temp_views import own_temp_views
+from dlt_stub.declare.user_delta import knowing_delta_tables
 from dlt_stub.declare.user_frames import guarding_frames
 from dlt_stub.declare.user_modules import user_modules
 from dlt_stub.declare.user_session import UserSession
@@ -34,6 +35,7 @@ from dlt_stub.errors import DefinitionError, DltStubError, NotEmulatedError, Ori
 from dlt_stub.notebooks import is_notebook, read_notebook
 from dlt_stub.volume_files import DBFS, VOLUMES, finding_volumes
 
+_INSTALL_IT = "install it where dlt_stub runs, or set root_path to the folder that holds it"
 _NONE: Mapping[str, types.ModuleType] = types.MappingProxyType({})
 _one_at_a_time = threading.RLock()
 
@@ -59,6 +61,7 @@ def user_world(
             volumes=session.names.path(VOLUMES) if isinstance(session, UserSession) else None,
         ),
         guarding_frames(),
+        knowing_delta_tables(),
     ):
         vars(pyspark)["pipelines"] = sys.modules["pyspark.pipelines"]
         yield
@@ -117,7 +120,9 @@ def _run_file(file: Path, source: NotebookSource) -> None:
         ) from error
     except (Exception, SystemExit) as error:
         raise DefinitionError(
-            f"{type(error).__name__}: {error}", origin=origin_in(error) or Origin(path=name)
+            f"{type(error).__name__}: {error}",
+            origin=origin_in(error) or Origin(path=name),
+            hint=_INSTALL_IT if isinstance(error, ModuleNotFoundError) else None,
         ) from error
 
 

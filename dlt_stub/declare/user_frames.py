@@ -91,6 +91,12 @@ def _write_guard(name: str, member: Any) -> Any:  # a method, or a property
     def call(self: DataFrame, *args: Any, **kwargs: Any) -> Any:
         if _is_users(sys._getframe(1)):
             check()
+            if name in ("writeTo", "mergeInto") and isinstance(self.sparkSession, UserSession):
+                raise NotEmulatedError(
+                    f"{name} is not run locally: what it makes would be forgotten",
+                    origin=user_origin(),
+                    hint="df.write.saveAsTable, or DeltaTable.forName(spark, name).merge",
+                )
         return member(self, *args, **kwargs)
 
     return call

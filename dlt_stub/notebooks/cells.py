@@ -124,8 +124,9 @@ def find_notebook(name: str, *, below: Path, origin: Origin) -> Path:
 
 
 def _read_source(file: Path) -> Notebook:
-    lines = file.read_text(encoding="utf-8-sig").splitlines()
-    header = _HEADER.match(lines[0]) if lines else None
+    # Python counts lines by these alone; splitlines() would cut text at others, too.
+    lines = file.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    header = _HEADER.match(lines[0])
     if header is None:
         raise DefinitionError(
             "the file is no notebook",

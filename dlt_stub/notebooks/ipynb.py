@@ -44,7 +44,7 @@ def read_ipynb(file: Path) -> Notebook:
 
 
 def _code_cell(source: str, language: str, name: str) -> Cell | None:
-    texts = source.splitlines()
+    texts = source.removesuffix("\n").split("\n")
     # What parses holds no magic: `%` begins no statement, but may begin a line.
     may_be_magic = language != PYTHON or not _parses(source)
     marked = [may_be_magic and text.lstrip().startswith(("%", "!")) for text in texts]

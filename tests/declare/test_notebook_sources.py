@@ -117,6 +117,7 @@ def test_sql_notebook_declares_its_cells(load: Load) -> None:
     [
         ("x = 1\n\n# COMMAND ----------\n\nraise KeyError(2)\n", r"main\.py:6: KeyError: 2"),
         ("x = 1\n\n# COMMAND ----------\n\nif\n", r"main\.py:6: the file cannot be parsed"),
+        ("import simplejson_x\n", r"ModuleNotFoundError: .*\n.*install it where dlt_stub runs"),
         ("x = __file__\n", r"main\.py:2: NameError: name '__file__' is not defined"),
     ],
 )

@@ -183,6 +183,16 @@ def test_broken_ipynb_is_named(tmp_path: Path, text: str) -> None:
         read_notebook(file)
 
 
+def test_lines_are_those_python_counts(tmp_path: Path) -> None:
+    file = tmp_path / "main.py"
+    text = "# Databricks notebook source\r\n"
+    text += "x = 'a\u2028b'\r\n\r\n# COMMAND ----------\r\n\r\ny = 1\r\n"
+    file.write_bytes(text.encode())
+    assert cells(file) == [("python", "x = 'a\u2028b'\n", 2), ("python", "\ny = 1", 5)]
+    jupyter = ipynb(tmp_path, ("code", "x = 'a\u2028b'\ny = 1\n"))
+    assert cells(jupyter) == [("python", "x = 'a\u2028b'\ny = 1", 1)]
+
+
 def test_plain_file_is_no_notebook(tmp_path: Path) -> None:
     file = written(tmp_path, "main.py", "# MAGIC %sql\nx = 1\n")
     assert not is_notebook(file)

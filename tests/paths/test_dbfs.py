@@ -24,3 +24,12 @@ def test_bare_paths_are_local_unless_dbfs_has_them(tmp_path: Path) -> None:
     assert paths.to_local("/mnt/raw/") == f"{tmp_path}/dbfs/mnt/raw/"
     assert paths.to_local("/mntx/raw") == "/mntx/raw"
     assert paths.to_local("mnt/raw") == "mnt/raw"
+
+
+def test_local_path_is_mapped_once(tmp_path: Path) -> None:
+    paths = WorkspacePaths.at(tmp_path / "ws")
+    first = tmp_path.parts[1]  # such as /tmp, which is a folder of DBFS too
+    (paths.dbfs / first).mkdir(parents=True)
+    local = paths.to_local("/Volumes/main/shop/landing")
+    assert paths.to_local(local) == local
+    assert paths.to_local(f"/{first}/x") == str(paths.dbfs / first / "x")

@@ -111,6 +111,7 @@ OTHER = NOTEBOOK + dedent(
 SCRIPT = dedent(
     """
     import os, sys
+    from delta.tables import DeltaTable
     from databricks.sdk.runtime import dbutils as imported
     from pyspark.dbutils import DBUtils
     from pyspark.sql import SparkSession
@@ -123,6 +124,23 @@ SCRIPT = dedent(
     with open("/Volumes/main/shop/landing/out.txt") as out:
         print("read", out.read(), os.listdir("/Volumes/main/shop/landing"))
     print(dbutils.secrets.get("db", "password"))
+    folder = "/Volumes/main/shop/landing/delta"
+    spark.range(1).write.format("delta").save(folder)
+    DeltaTable.forPath(spark, folder).update(set={"id": "id + 1"})
+    assert DeltaTable.isDeltaTable(spark, folder)
+    spark.read.load(folder).write.saveAsTable("made")
+    made = DeltaTable.forName(spark, "made")
+    merge = made.alias("t").merge(spark.range(3).alias("s"), "t.id = s.id")
+    merge.whenNotMatchedInsertAll().execute()
+    print("made", sorted(row.id for row in table("made").collect()))
+    for refused in (
+        lambda: DeltaTable.createIfNotExists(spark).tableName("other"),
+        lambda: spark.range(1).writeTo("other").create(),
+    ):
+        try:
+            refused()
+        except Exception as error:
+            print(type(error).__name__)
     """
 )
 
@@ -143,6 +161,8 @@ def test_notebook_and_script_hand_on_values(
     assert "first.py:2: `%pip install x` is skipped" in shown
     assert "read mondayprod ['out.txt']" in shown
     assert "[REDACTED]" in shown
+    assert "made [0, 1, 2]" in shown
+    assert shown.count("NotEmulatedError") == 2
     assert "pa55" not in shown
     assert shown.count("| id|") == 2
     assert Path.cwd() == where
