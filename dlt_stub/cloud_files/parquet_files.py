@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -11,7 +13,7 @@ from pyspark.sql.types import DataType, StringType, StructField, StructType
 
 from dlt_stub.cloud_files.columns import Match, widest
 from dlt_stub.cloud_files.headers import Header
-from dlt_stub.cloud_files.listing import hadoop_configuration, jvm, stat_file
+from dlt_stub.cloud_files.listing import hadoop_configuration, jvm, local_path, stat_file
 from dlt_stub.cloud_files.nested import grown, has_fields, is_readable
 from dlt_stub.cloud_files.options import CloudFilesOptions
 from dlt_stub.cloud_files.records import FileEntry
@@ -189,10 +191,19 @@ def _rescued(lost: Sequence[tuple[str, Column]]) -> Column:
 
 def _footer(spark: SparkSession, path: str) -> tuple[int, str, str | None]:
     """Return how many rows a file has, its own schema's text, and Spark's text of it, if any."""
+    local = local_path(path)
+    if local is not None:
+        try:  # some 100 times as fast as to have the JVM do it
+            meta = pq.read_metadata(local)
+        except (OSError, pa.ArrowException):
+            pass  # what is wrong with it is said by Spark's own reader
+        else:
+            spark_schema = (meta.metadata or {}).get(_SPARK_SCHEMA.encode(), b"").decode()
+            # The first line of the text holds an address in memory.
+            return meta.num_rows, str(meta.schema).partition("\n")[2], spark_schema
     java = jvm(spark).org.apache
-    configuration = hadoop_configuration(spark)
     file = java.parquet.hadoop.util.HadoopInputFile.fromPath(
-        java.hadoop.fs.Path(path), configuration
+        java.hadoop.fs.Path(path), hadoop_configuration(spark)
     )
     reader = java.parquet.hadoop.ParquetFileReader.open(file)
     try:

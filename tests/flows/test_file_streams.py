@@ -87,3 +87,18 @@ def test_files_join_a_table_and_tell_their_names(spark: SparkSession, tmp_path: 
     pipeline.update().raise_for_failure()
     rows = sorted(tuple(row) for row in pipeline.table("t").collect())
     assert rows == [(1, "x", "one", "a%20b.csv"), (2, "y", None, "a%20b.csv")]
+
+
+def test_nothing_new_costs_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    pipeline = pipeline_of(spark, tmp_path, "files()")
+    landing = tmp_path / "workspace/volumes/main/shop/landing"
+    (landing / "a.csv").write_text("id,name\n1,x\n")
+    pipeline.update(refresh=["t"]).raise_for_failure()
+    table = tmp_path / "workspace/tables/main/shop/t/_delta_log"
+    commits = sorted(table.glob("*.json"))
+    tracker = spark.sparkContext.statusTracker()
+    jobs = len(tracker.getJobIdsForGroup(None))
+    pipeline.update(refresh=["t"]).raise_for_failure()
+    assert sorted(table.glob("*.json")) == commits
+    assert len(tracker.getJobIdsForGroup(None)) == jobs
+    assert pipeline.table("t").count() == 1
