@@ -74,15 +74,28 @@ Variables = Annotated[
     list[str] | None,
     typer.Option("--var", metavar="NAME=VALUE", help="A bundle variable; can be repeated."),
 ]
+Master = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The Spark to run on, spark://host:7077. Default: DLT_STUB_MASTER, else this machine.",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Write JSON to standard output, all else to standard error.")
 ]
 
 
 def _place(
-    bundle: Path | None, storage: Path | None, target: str | None, var: list[str] | None
+    bundle: Path | None,
+    storage: Path | None,
+    target: str | None,
+    var: list[str] | None,
+    master: str | None = None,
 ) -> "Place":
-    from dlt_stub.cli.place import Place, pairs
+    from dlt_stub.cli.place import Place, pairs, use_master
+
+    use_master(master)
 
     variables = pairs("--var", var or ())
     return Place(bundle=bundle, storage=storage, target=target, variables=variables)
@@ -144,6 +157,7 @@ def run(
     var: Variables = None,
     bundle: BundleFolder = None,
     storage: Storage = None,
+    master: Master = None,
     as_json: Json = False,
 ) -> None:
     """Run a job or update a pipeline once; exit 0 only if it succeeded."""
@@ -151,7 +165,7 @@ def run(
     from dlt_stub.cli.run import run as verb
     from dlt_stub.update import Selection
 
-    place = _place(bundle, storage, target, var)
+    place = _place(bundle, storage, target, var, master)
     selection = Selection(
         refresh=names(refresh or ()),
         full_refresh=full_refresh,
@@ -183,6 +197,7 @@ def watch(
     var: Variables = None,
     bundle: BundleFolder = None,
     storage: Storage = None,
+    master: Master = None,
     as_json: Json = False,
 ) -> None:
     """Run a job each time files arrive, until Ctrl-C (exit 0), and say why nothing fires.
@@ -191,7 +206,7 @@ def watch(
     """
     from dlt_stub.cli.watch import watch as verb
 
-    place = _place(bundle, storage, target, var)
+    place = _place(bundle, storage, target, var, master)
     code = verb(
         place,
         job_key,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dlt_stub.bundle import Bundle, BundleReading, load_bundle, read_bundle
 from dlt_stub.bundle.load import ROOT_FILES
+from dlt_stub.engine.session import MASTER
 from dlt_stub.errors import UsageError
 from dlt_stub.workspace import Workspace
 from dlt_stub.workspace.workspace import FOLDER
@@ -89,6 +90,12 @@ class Place:
         return read_bundle(
             self.root, target=self.target, variables=self.variables, environ=os.environ
         )
+
+
+def use_master(url: str | None) -> None:
+    """Let the session that this process starts, and those of its children, run on ``url``."""
+    if url is not None:
+        os.environ[MASTER] = url
 
 
 def pairs(option: str, given: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
 
@@ -51,6 +52,10 @@ DELTA = {
 # of a 2 M row load (measured: 3.5 s and 8.3 s). The JVM's own warnings would go to standard output.
 # pyspark writes every exception to stderr as JSON before it raises it.
 _SECOND_TELLINGS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+MASTER = "DLT_STUB_MASTER"
+LOCAL = "local[*]"
+_OF_ONE_MACHINE = ("spark.sql.shuffle.partitions", "spark.default.parallelism")
+_OF_LOOPBACK = ("spark.driver.host", "spark.driver.bindAddress")
 JAVA_OPTIONS = ("-XX:+UseParallelGC", "-Xlog:disable", "-Xlog:all=error:stderr")
 MORE_JAVA_OPTIONS = "DLT_STUB_JAVA_OPTIONS"  # appended to ours, so it wins
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
@@ -60,10 +65,13 @@ def start_session(
     *,
     jars: Sequence[Path] | None = None,
     warehouse: Path | None = None,
-    master: str = "local[*]",
+    master: str | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> SparkSession:
     """Start a Spark session with Delta, or return the one this process has.
+
+    ``master`` is what ``DLT_STUB_MASTER`` says unless it is given, this machine by default. On a
+    cluster the workspace folder must be one that every machine finds by the same path.
 
     Java and Delta's jars are found (the jars fetched, the first time) unless ``jars`` is given.
     ``settings`` win over ours. A session already there keeps its own settings but for those of
@@ -76,13 +84,17 @@ def start_session(
         logging.getLogger(name).disabled = True
     if (running := _running_session()) is not None:
         return _adopt(running)
+    master = master or os.environ.get(MASTER) or LOCAL
     java = find_java()
     paths = delta_jars() if jars is None else tuple(jars)
     os.environ["JAVA_HOME"] = str(spark_java_home(java))  # pyspark's launcher reads both
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    if master.startswith("local"):
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+    else:  # another machine may have it elsewhere
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf: dict[str, bool | float | int | str | None] = {  # as pyspark's builder spells it
         **SERVERLESS_DEFAULTS,
-        **FAST_AND_LOCAL,
+        **_sized(master),
         **DELTA,
         **_classpath(paths, master),
         **_workers(master),
@@ -109,6 +121,15 @@ def _classpath(jars: Sequence[Path], master: str) -> dict[str, str]:
     if master.startswith("local"):
         return {"spark.driver.extraClassPath": os.pathsep.join(paths)}
     return {"spark.jars": ",".join(paths)}
+
+
+def _sized(master: str) -> dict[str, str]:
+    """Return what suits the size of this machine, less what a cluster's own settings say."""
+    if master.startswith("local"):
+        return FAST_AND_LOCAL
+    is_here = urlsplit(master).hostname in ("127.0.0.1", "localhost", "::1")
+    left_out = _OF_ONE_MACHINE if is_here else (*_OF_ONE_MACHINE, *_OF_LOOPBACK)
+    return {key: value for key, value in FAST_AND_LOCAL.items() if key not in left_out}
 
 
 def _workers(master: str) -> dict[str, str]:
