@@ -41,6 +41,12 @@ class Reads(Protocol):
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
         """Return the files ``request`` asks for."""
 
+    def files(self, request: CloudFilesRequest) -> DataFrame:
+        """Return what ``request`` finds now, as a batch."""
+
+    def local(self, path: str) -> str:
+        """Return where ``path`` lies on this machine."""
+
     def check_stream(self, name: str) -> None:
         """Take note that the query streams from ``name``, which no method here has answered."""
 

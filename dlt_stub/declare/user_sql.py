@@ -4,12 +4,19 @@ Source: docs "Develop pipeline code with SQL", "read_files table-valued function
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.sql_formatter import SQLStringFormatter
 
-from dlt_stub.declare.reads import Reads
+from dlt_stub.declare.file_functions import (
+    CLOUD_FILES,
+    READ_FILES,
+    cloud_files_request,
+    read_files_request,
+)
+from dlt_stub.declare.reads import CloudFilesRequest, Reads
 from dlt_stub.declare.registry import user_origin
 from dlt_stub.engine.sql import RelationReference, TableFunctionCall
 from dlt_stub.engine.sql_frames import Answer, query_over
@@ -50,7 +57,7 @@ def run_query(
             text,
             args=args,
             relation=lambda reference: _relation(spark, reads, reference, complete),
-            function=lambda call: _function(call),
+            function=lambda call: _function(spark, reads, call),
         )
     except NotEmulatedError as error:
         if error.origin is not None:
@@ -85,8 +92,13 @@ def _files(spark: SparkSession, reference: RelationReference) -> DataFrame:
     return frame
 
 
-def _function(call: TableFunctionCall) -> DataFrame | None:
+def _function(spark: SparkSession, reads: Reads, call: TableFunctionCall) -> DataFrame | None:
     name = call.name[-1].lower()
+    if name == CLOUD_FILES:
+        return reads.cloud_files(_local(reads, cloud_files_request(spark, call)))
+    if name == READ_FILES:
+        request = _local(reads, read_files_request(spark, call))
+        return reads.cloud_files(request) if call.is_streaming else reads.files(request)
     if name in _ASKED_OF_THE_WORKSPACE:
         raise NotEmulatedError(
             f"{name}(...) inside a query function is not run locally yet",
@@ -96,6 +108,10 @@ def _function(call: TableFunctionCall) -> DataFrame | None:
     if call.is_streaming:
         raise DefinitionError(f"STREAM {name}(...) is not a stream", origin=user_origin())
     return None
+
+
+def _local(reads: Reads, request: CloudFilesRequest) -> CloudFilesRequest:
+    return replace(request, path=reads.local(request.path))
 
 
 def _quoted(part: str) -> str:

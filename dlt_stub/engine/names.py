@@ -23,6 +23,7 @@ from dlt_stub.engine.sql import (
     table_names,
     used_name,
 )
+from dlt_stub.engine.sql_json import with_paths
 from dlt_stub.errors import NotEmulatedError, UsageError
 from dlt_stub.paths import WorkspacePaths
 
@@ -150,9 +151,11 @@ class SessionNames:
         if command in _LISTS:
             for entry in self.registry.entries():
                 self._know(entry)
-        if not table_functions(self.session, text):
-            return text
-        return rewrite(self.session, text, function=lambda call: self.functions(self.session, call))
+        if table_functions(self.session, text):
+            text = rewrite(
+                self.session, text, function=lambda call: self.functions(self.session, call)
+            )
+        return with_paths(self.session, text)
 
 
 def table_argument(call: TableFunctionCall) -> str:

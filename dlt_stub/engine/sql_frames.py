@@ -21,13 +21,10 @@ from dlt_stub.engine.sql import (
     splice,
     table_functions_in,
 )
+from dlt_stub.engine.sql_json import run_with_paths
 from dlt_stub.engine.sql_tree import Source, Token, active, jvm_of, lex
 from dlt_stub.errors import NotEmulatedError
 
-_COMMANDS = (
-    "org.apache.spark.sql.catalyst.plans.logical.Command",
-    "org.apache.spark.sql.catalyst.plans.logical.ParsedStatement",
-)
 _FLAGS = frozenset({"SKIPCHANGECOMMITS"})  # options Databricks takes without a value
 _numbers = itertools.count()
 
@@ -78,7 +75,7 @@ def query_over(
                 for name in answer.names:
                     qualifiers[tuple(part.lower() for part in name)] = reference.parts[-1]
         edits += _qualified(source.tokens, qualifiers, edits)
-        return SparkSession.sql(spark, splice(text, edits), args)
+        return run_with_paths(spark, splice(text, edits), args)
 
 
 def check_query(source: Source) -> None:
@@ -87,8 +84,7 @@ def check_query(source: Source) -> None:
     Raises:
         NotEmulatedError: it is a command, writes, or reads as of another time.
     """
-    is_command = any(_class(source.spark, each).isInstance(source.plan) for each in _COMMANDS)
-    if is_command or any(item.is_written for item in source.nodes):
+    if source.is_command:
         raise NotEmulatedError(
             f"a query function runs the statement {source.tokens[0].text.upper()} by spark.sql; "
             "allowed: a query",
@@ -206,9 +202,3 @@ class _Functions:
         registry.createOrReplaceTempFunction(name, function, "scala_udf")
         self._names.append(name)
         return name
-
-
-def _class(spark: SparkSession, name: str) -> Any:  # Py4J
-    jvm = jvm_of(spark)
-    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
-    return jvm.java.lang.Class.forName(name, False, loader)

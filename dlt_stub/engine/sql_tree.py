@@ -10,6 +10,10 @@ from pyspark.sql import SparkSession
 
 _TREES = "org.apache.spark.sql.catalyst.trees.TreeNode"
 _EXPRESSIONS = "org.apache.spark.sql.catalyst.expressions.Expression"
+_COMMANDS = (
+    "org.apache.spark.sql.catalyst.plans.logical.Command",
+    "org.apache.spark.sql.catalyst.plans.logical.ParsedStatement",
+)
 _CONTAINERS = ("scala.collection.Iterable", "scala.Option", "scala.Tuple2")
 _WRITES = frozenset(  # the first field of each is the table it changes
     {"InsertIntoStatement", "OverwriteByExpression", "OverwritePartitionsDynamic", "AppendData"}
@@ -69,6 +73,14 @@ class Source:
         if self._found is None:
             self._found = tuple(lex(self.spark, self.sql))
         return self._found
+
+    @property
+    def is_command(self) -> bool:
+        """Whether running the statement does something, beside giving rows."""
+        jvm, loader = jvm_of(self.spark), _loader(self.spark)
+        found = (jvm.java.lang.Class.forName(name, False, loader) for name in _COMMANDS)
+        is_one = any(each.isInstance(self.plan) for each in found)
+        return is_one or any(item.is_written for item in self.nodes)
 
     def within(self, item: Found) -> tuple[Token, ...]:
         """Return the tokens of a node, ``STREAM`` left out; all of them if Spark lost its place."""

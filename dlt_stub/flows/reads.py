@@ -25,6 +25,7 @@ from dlt_stub.engine.catalog import TableRegistry, name_levels
 from dlt_stub.errors import GraphError, NotEmulatedError, Origin, nearest
 from dlt_stub.events import event_schema
 from dlt_stub.expectations import Check, check_rules, put_check
+from dlt_stub.flows.files_now import columns_now, files_now
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.graph import ResolvedDataset, UnresolvedDatasetError
 
@@ -157,6 +158,17 @@ class PipelineReads(ABC):
             return ()
         catalog, schema, table = self.place.full_name(name)
         return ("LIVE", table), (schema, table), (catalog, schema, table)
+
+    def local(self, path: str) -> str:
+        """Return where ``path`` lies on this machine."""
+        return self.place.paths.to_local(path)
+
+    def files(self, request: CloudFilesRequest) -> DataFrame:
+        """Return the files of ``request`` as they are now.
+
+        Shape: the columns Auto Loader would find, the rescued ones last, batch.
+        """
+        return files_now(self.session, request)
 
     @abstractmethod
     def cloud_files(self, request: CloudFilesRequest) -> DataFrame:
@@ -366,6 +378,14 @@ class ProbeReads(PipelineReads):
         frame = self.probe_files(self.flow, request)
         self.streams = streams  # the empty stream that stands for the files is ours
         return frame
+
+    def files(self, request: CloudFilesRequest) -> DataFrame:
+        """Return no rows of the columns that ``request`` finds now.
+
+        Shape: the columns Auto Loader would find, hidden ``_metadata``, batch, empty.
+        """
+        schema = columns_now(self.session, request)
+        return DataFrameReader(self.session).schema(schema).parquet(self.empty_folder)
 
     def observation(self, name: str) -> Observation | None:
         """Return None: nothing is executed."""

@@ -145,8 +145,7 @@ class _Statement:
             return
         is_private = reader.takes("PRIVATE")
         is_temporary = reader.takes("TEMPORARY") or reader.takes("TEMP")
-        _ = reader.takes("INCREMENTAL")
-        is_streaming = reader.takes("STREAMING")
+        is_streaming = reader.takes("STREAMING") or reader.takes("INCREMENTAL")  # its first name
         is_live = reader.takes("LIVE")
         if reader.takes("MATERIALIZED", "VIEW"):
             kind = DatasetKind.MATERIALIZED_VIEW

@@ -1,0 +1,3 @@
+CREATE OR REFRESH STREAMING TABLE everything;
+CREATE FLOW from_east AS INSERT INTO everything BY NAME SELECT * FROM stream(east);
+CREATE FLOW backfill AS INSERT INTO ONCE everything BY NAME SELECT * FROM old;
