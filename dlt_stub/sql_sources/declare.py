@@ -72,7 +72,8 @@ class SqlSources:
             DefinitionError: a statement cannot be read, or declares what Databricks refuses.
             NotEmulatedError: it is one that is not run here.
         """
-        scope = self._scopes.setdefault(origin.path, _Scope())
+        file = origin.path.partition("#")[0]  # each cell of an .ipynb has a name of its own
+        scope = self._scopes.setdefault(file, _Scope())
         for statement in statements_of(self._session, text, origin):
             expanded = with_settings(self._session, statement.text, scope.settings)
             tokens = tuple(lex(self._session, expanded))
