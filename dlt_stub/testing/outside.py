@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from dlt_stub.engine.catalog import OUTSIDE, TableEntry, TableRegistry, name_levels
 from dlt_stub.errors import UsageError
 from dlt_stub.paths import WorkspacePaths
-from dlt_stub.testing.rows import RowSpelling, typed_frame
+from dlt_stub.testing.rows import RowSpelling, first_line, typed_frame
 
 
 def write_outside_table(
@@ -51,7 +52,12 @@ def write_outside_table(
     writer = writer.option("overwriteSchema" if replace else "mergeSchema", "true")
     if known is None:
         writer = writer.options(**properties)
-    writer.save(location)
+    try:
+        writer.save(location)
+    except PySparkException as error:
+        raise UsageError(
+            f"rows cannot be written to table {'.'.join(name)}: {first_line(error)}"
+        ) from error
     registry.put(
         TableEntry(
             catalog=catalog,

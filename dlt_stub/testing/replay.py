@@ -27,8 +27,9 @@ from dlt_stub.engine.catalog import quote
 from dlt_stub.errors import UsageError
 from dlt_stub.testing.case import Case, GivenFile, GivenTable, Step, read_case
 from dlt_stub.testing.pipeline import PipelineUnderTest
-from dlt_stub.testing.rows import ExpectedRows, chosen_columns, literal, typed_sql
+from dlt_stub.testing.rows import ExpectedRows, chosen_columns, typed_sql
 from dlt_stub.testing.runner import run_steps
+from dlt_stub.testing.values import literal
 
 _HEAD = """\
 #!/usr/bin/env bash

@@ -4,29 +4,19 @@ A test writes ``2026-01-01 10:00:00`` or ``12.50``; the column's type says what 
 go through the same casts, so ``1`` equals ``1.0`` in a DOUBLE column and differs in a STRING one.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    BinaryType,
-    DataType,
-    MapType,
-    StructField,
-    StructType,
-    VariantType,
-)
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructField, StructType
 
 from dlt_stub.engine.catalog import quote
 from dlt_stub.errors import UsageError, nearest
+from dlt_stub.testing.values import cast_sql, lossy, text_column, typed_literal
 
-_NESTED = (ArrayType, MapType, StructType)
 _SHOWN_DIFFERENCES = 20
 Row = tuple[str | None, ...]
 # What a test may write for a row: values in the order of the columns, or by name.
@@ -83,8 +73,14 @@ def compare(frame: DataFrame, expected: ExpectedRows, *, name: str) -> list[str]
     wanted = typed_frame(frame.sparkSession, schema, expected.rows, name=name)
     names = tuple(schema.names)
     _check_columns(names, expected.key, name)
+    try:
+        rows = _texts(wanted, schema)
+    except PySparkException as error:
+        raise UsageError(
+            f"an expected row of {name} does not fit its columns: {first_line(error)}"
+        ) from error
     found = _texts(frame, schema)
-    lines = row_differences(found, _texts(wanted, schema), columns=names, key=expected.key)
+    lines = row_differences(found, rows, columns=names, key=expected.key)
     if not lines:
         return []
     head = f"{name} does not hold the expected rows (columns {', '.join(names)}; "
@@ -111,6 +107,11 @@ def row_differences(
     return [*lines[:_SHOWN_DIFFERENCES], f"  ... and {more} more"] if more > 0 else lines
 
 
+def first_line(error: BaseException) -> str:
+    """Return what an error says first."""
+    return str(error).strip().partition("\n")[0]
+
+
 def typed_frame(
     spark: SparkSession, schema: StructType, rows: Iterable[RowSpelling], *, name: str
 ) -> DataFrame:
@@ -135,7 +136,7 @@ def typed_sql(schema: StructType, rows: Iterable[RowSpelling], *, name: str) -> 
     """
     values = [
         ", ".join(
-            _literal(value, field.dataType)
+            _fitting(value, field, name)
             for field, value in zip(schema, _in_order(row, schema.names, name), strict=True)
         )
         for row in rows
@@ -144,61 +145,26 @@ def typed_sql(schema: StructType, rows: Iterable[RowSpelling], *, name: str) -> 
         return None
     columns = [f"c{index}" for index in range(len(schema))]
     casts = ", ".join(
-        f"{_cast(column, field)} AS {quote(field.name)}"
+        f"{cast_sql(column, field)} AS {quote(field.name)}"
         for column, field in zip(columns, schema, strict=True)
     )
     lines = ", ".join(f"({line})" for line in values)
     return f"SELECT {casts} FROM VALUES {lines} AS t({', '.join(columns)})"  # noqa: S608 - quoted
 
 
-def literal(value: Any) -> str:  # whatever a test may write
-    """Return a value as SQL text: a string literal, or NULL."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, bytes):
-        return f"X'{value.hex()}'"
-    text = _text(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
-
-
-def _literal(value: Any, kind: DataType) -> str:
-    is_json = isinstance(value, list | tuple | dict) and isinstance(kind, (*_NESTED, VariantType))
-    return literal(json.dumps(value, default=_text) if is_json else value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, datetime):
-        if value.tzinfo is not None:
-            value = value.astimezone(UTC).replace(tzinfo=None)
-        return str(value)
-    return str(value)
-
-
-def _cast(column: str, field: StructField) -> str:
-    kind = field.dataType.simpleString()
-    if isinstance(field.dataType, _NESTED):
-        escaped = kind.replace("\\", "\\\\").replace("'", "\\'")
-        return f"from_json(CAST({column} AS STRING), '{escaped}', map('mode', 'FAILFAST'))"
-    if isinstance(field.dataType, VariantType):
-        return f"parse_json(CAST({column} AS STRING))"
-    return f"CAST({column} AS {kind})"
+def _fitting(value: Any, field: StructField, name: str) -> str:
+    why = lossy(value, field.dataType)
+    if why is not None:
+        raise UsageError(
+            f"{value!r} does not fit column {field.name} of {name}, which is "
+            f"{field.dataType.simpleString()}: {why}"
+        )
+    return typed_literal(value, field.dataType)
 
 
 def _texts(frame: DataFrame, schema: StructType) -> list[Row]:
-    selected = frame.select([_as_text(field).alias(field.name) for field in schema])
+    selected = frame.select([text_column(field).alias(field.name) for field in schema])
     return [tuple(row) for row in selected.collect()]
-
-
-def _as_text(field: StructField) -> Column:
-    column = F.col(quote(field.name))
-    if isinstance(field.dataType, (*_NESTED, VariantType)):
-        options = {} if isinstance(field.dataType, VariantType) else {"ignoreNullFields": "false"}
-        return F.to_json(column, options)
-    if isinstance(field.dataType, BinaryType):
-        return F.hex(column)
-    return column.cast("string")
 
 
 def chosen_columns(schema: StructType, columns: Sequence[str], name: str) -> StructType:

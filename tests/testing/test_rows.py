@@ -51,7 +51,8 @@ def test_values_are_compared_by_their_type(spark: SparkSession) -> None:
         """SELECT 7 AS i, 1.50BD AS d, TIMESTAMP '2026-01-01 10:00:00' AS t,
         DATE '2026-01-02' AS day, true AS b, X'CAFE' AS raw, 1.0D AS f,
         named_struct('a', 1, 'n', CAST(NULL AS INT)) AS s,
-        array('x', NULL) AS l, map('k', 2) AS m, 'it''s \\\\' AS text""",
+        array('x', NULL) AS l, map('z', 2, 'k', 2) AS m, 'it''s \\\\' AS text,
+        array(named_struct('m', map('b', 1, 'a', 2))) AS deep, concat('$', '{x}') AS set""",
     )
     written = {
         "i": "7",
@@ -63,7 +64,9 @@ def test_values_are_compared_by_their_type(spark: SparkSession) -> None:
         "f": "1",
         "s": '{"a": 1}',
         "l": ["x", None],
-        "m": {"k": 2},
+        "m": {"k": 2, "z": 2},
+        "deep": [{"m": {"a": 2, "b": 1}}],
+        "set": "${x}",
         "text": "it's \\",
     }
     assert_rows(frame, [written])
@@ -93,3 +96,21 @@ def test_rows_that_cannot_fit_are_refused(spark: SparkSession) -> None:
         assert_rows(frame, [[0]])
     with pytest.raises(UsageError, match="no column 'other'"):
         assert_rows(frame, [{"id": 0, "name": "x", "other": 1}])
+
+
+@pytest.mark.parametrize(
+    ("sql", "written", "why"),
+    [
+        ("1.01BD", "1.005", "more than 2 decimal places"),
+        ("DATE '2026-01-01'", "2026-01-01 10:00:00", "it is no date alone"),
+        ("array(named_struct('a', 1))", [{"a": 1, "b": 2}], "no field 'b'; it has: a"),
+        ("named_struct('a', 1)", "{a", "it is no JSON"),
+        ("7", "7.9", "does not fit its columns: .*CAST_INVALID_INPUT"),
+    ],
+)
+def test_values_that_would_be_changed_are_refused(
+    spark: SparkSession, sql: str, written: object, why: str
+) -> None:
+    frame = SparkSession.sql(spark, f"SELECT {sql} AS v")
+    with pytest.raises(UsageError, match=why):
+        assert_rows(frame, [[written]])
