@@ -11,15 +11,22 @@ _GLOB: Final = frozenset("*?[]{}")
 
 def has_pattern(path: str) -> bool:
     """Return whether ``path`` is a pattern; a local path that exists is none, whatever its name."""
-    return bool(_GLOB & set(path)) and not (path.startswith("/") and Path(path).exists())
+    return literal_folder(path) != path
 
 
 def literal_folder(path: str) -> str:
-    """Return the deepest folder of ``path`` that holds no pattern; a plain path as it is."""
-    if not has_pattern(path):
-        return path
-    first = min(position for position, letter in enumerate(path) if letter in _GLOB)
-    return path[:first].rpartition("/")[0] or "/"
+    """Return the deepest folder of ``path`` above its first pattern; a plain path as it is.
+
+    A local folder that exists is no pattern, whatever its name.
+    """
+    parts = path.split("/")
+    for count, part in enumerate(parts, start=1):
+        if not _GLOB & set(part):
+            continue
+        if path.startswith("/") and Path("/".join(parts[:count])).exists():
+            continue
+        return "/".join(parts[: count - 1]) or "/"
+    return path
 
 
 def prefix_pattern(path: str, origin: Origin | None) -> re.Pattern[str]:
@@ -34,8 +41,9 @@ def prefix_pattern(path: str, origin: Origin | None) -> re.Pattern[str]:
     Raises:
         SourceError: a bracket or a brace is not closed.
     """
-    parts: list[str] = []
-    depth, position, text = 0, 0, path.rstrip("/")
+    folder = literal_folder(path)
+    parts = [re.escape(folder)]
+    depth, position, text = 0, len(folder), path.rstrip("/")
     while position < len(text):
         letter = text[position]
         position += 1

@@ -112,6 +112,18 @@ def test_folders_below_a_pattern_are_named(landing: "Landing") -> None:
     assert [(row.id, row.day) for row in landing.ingest()] == [("1", "1")]
 
 
+def test_odd_names_above_are_taken_as_written(landing: "Landing") -> None:
+    landing.folder = landing.folder / "a+b%20 [c]{d} é"
+    landing.land("x1/day=1+%2F/a.csv", "id\n1\n")
+    landing.land("x2/day=2/a.csv", "id\n2\n")
+    landing.options["cloudFiles.partitionColumns"] = "day"
+    whole = landing.folder
+    assert sorted((row.id, row.day) for row in landing.ingest()) == [("1", "1+/"), ("2", "2")]
+    landing.flow = landing.flow / "pattern"
+    landing.folder = whole / "x[1]"
+    assert [(row.id, row.day) for row in landing.ingest()] == [("1", "1+/")]
+
+
 def test_pattern_reaches_deeper_unless_strict(landing: "Landing") -> None:
     for name in ("x/a/c.csv", "x/a/b/c.csv", "x/a/c.csv.bak", "y/c.csv"):
         landing.land(name, "id\n1\n")
