@@ -28,7 +28,7 @@ from dlt_stub.errors import DefinitionError, DltStubError, GraphError, NotEmulat
 from dlt_stub.flows.failures import reason
 from dlt_stub.flows.progress import snapshots_of
 from dlt_stub.flows.reads import ProbeReads
-from dlt_stub.flows.run import FlowContext, source_of, source_state
+from dlt_stub.flows.run import FlowContext, source_cleaning, source_of, source_state
 from dlt_stub.flows.snapshots import latest_version
 from dlt_stub.flows.stateful import state_words, streaming_nodes
 from dlt_stub.graph import Analysis, ResolvedDataset, UnresolvedDatasetError
@@ -235,6 +235,7 @@ class Prober:
 
     def _probe_files(self, flow: Flow, request: CloudFilesRequest) -> DataFrame:
         state = self._source_state(flow)
+        source_cleaning(request, self.context)
         stream: DataFrame = source_of(request).probe(self.context.session, state)
         return stream
 

@@ -10,7 +10,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from dlt_stub.cdc import tombstone_seconds
 from dlt_stub.clock import Clock, SystemClock
-from dlt_stub.cloud_files import CloudFilesSource, CloudFilesState, FileBatch, cleaning_of
+from dlt_stub.cloud_files import (
+    Cleaning,
+    CloudFilesSource,
+    CloudFilesState,
+    FileBatch,
+    cleaning_of,
+)
 from dlt_stub.declare.reads import CloudFilesRequest
 from dlt_stub.declare.records import (
     AppendFlow,
@@ -121,6 +127,22 @@ def source_of(request: CloudFilesRequest) -> CloudFilesSource:
     )
 
 
+def source_cleaning(request: CloudFilesRequest, context: FlowContext) -> Cleaning | None:
+    """Return what is done with committed files of a cloudFiles source, or None if nothing is.
+
+    Raises:
+        SourceError: it asks for what Databricks refuses.
+        NotEmulatedError: the source is not on this machine.
+    """
+    return cleaning_of(
+        context.session,
+        path=request.path,
+        options=source_of(request).options,
+        paths=context.place.paths,
+        origin=request.origin,
+    )
+
+
 def source_state(flow: Flow, place: PipelinePlace, clock: Clock | None = None) -> CloudFilesState:
     """Return the ledger and schemas of a flow's cloudFiles source."""
     return CloudFilesState(source_of_files(place.flow(flow.target, flow.name)), clock)
@@ -145,13 +167,7 @@ def _run_files(
     on_batch: OnBatch,
 ) -> None:
     source = source_of(request)
-    cleaning = cleaning_of(
-        context.session,
-        path=request.path,
-        options=source.options,
-        paths=context.place.paths,
-        origin=request.origin,
-    )
+    cleaning = source_cleaning(request, context)
     state = source_state(flow.flow, context.place, context.clock)
     schema = source.current_schema(context.session, state)
     batches = source.plan(context.session, state, schema)

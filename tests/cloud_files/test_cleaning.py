@@ -82,6 +82,21 @@ def test_committed_files_are_moved_in_time(spark: "SparkSession", tmp_path: "Pat
     assert rows[0][7] < rows[0][8] == rows[2][7]
 
 
+def test_dry_run_refuses_wrong_cleaning(spark: "SparkSession", tmp_path: "Path") -> None:
+    clock = ManualClock(datetime(2026, 1, 2, tzinfo=UTC))
+    options = {
+        "cloudFiles__schemaHints": "id INT",
+        "cloudFiles__cleanSource": "DELETE",
+        "cloudFiles__cleanSource__retentionDuration": "1 week",
+    }
+    pipeline = pipeline_of(spark, tmp_path, clock, **options)
+    result = pipeline.update(validate_only=True)
+    assert "main.py:" in str(result.error)
+    assert "is not more than 7 days" in str(result.error)
+    with pytest.raises(NotEmulatedError, match="of a checkpoint's path is not emulated"):
+        PipelineUnderTest(pipeline).sql("SELECT * FROM cloud_files_state('/some/checkpoint')")
+
+
 def test_old_files_are_deleted_when_asked(landing: "Landing") -> None:
     landing.options["cloudFiles.cleanSource"] = "DELETE"
     paths = WorkspacePaths.at(landing.flow / "workspace")
