@@ -10,7 +10,7 @@ FIND_JAVA := $(BIN)/python -c 'from dlt_stub.engine.java import find_java; find_
 export DLT_STUB_JAVA_OPTIONS ?= -XX:TieredStopAtLevel=1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types imports install clean
+.PHONY: help run test nightly lint format types imports install clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ run: $(VENV)/.for-running  ## land a day of sample orders and run the main job o
 
 test: install  ## run every test (ARGS="-k name" for some)
 	$(BIN)/python -m pytest $(ARGS)
+
+nightly: install  ## check 200 seeds of random changes against a plain Python model
+	$(BIN)/python -m tests.cdc.random_suite 200
 
 lint: format types imports  ## check format, rules, types and who imports whom
 

@@ -18,15 +18,6 @@ class Change(NamedTuple):
 SCHEMA = "key int, status string, amount double, seq int, op string"
 
 
-def final_rows(changes: Iterable[Change]) -> set[tuple[int | None, str | None, float | None]]:
-    """Return (key, status, amount) of every key whose greatest change is no delete."""
-    by_key: dict[int | None, list[Change]] = {}
-    for change in changes:
-        by_key.setdefault(change.key, []).append(change)
-    winners = (max(group, key=_rank) for group in by_key.values())
-    return {(c.key, c.status, c.amount) for c in winners if c.op != "DELETE"}
-
-
 def versions(
     changes: Iterable[Change],
     tracked: tuple[str, ...] = ("status", "amount"),
@@ -81,19 +72,6 @@ def random_changes(
         )
         for _ in range(count)
     ]
-
-
-def cut_into_batches(changes: list[Change], seed: int) -> list[list[Change]]:
-    """Return the changes shuffled, some of them twice, in batches of random length."""
-    dice = random.Random(seed)
-    dealt = [*changes, *dice.sample(changes, len(changes) // 4)]
-    dice.shuffle(dealt)
-    batches = []
-    while dealt:
-        size = dice.randint(1, len(changes) // 2)
-        batches.append(dealt[:size])
-        dealt = dealt[size:]
-    return batches
 
 
 def _rank(change: Change) -> tuple[object, ...]:
