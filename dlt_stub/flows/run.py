@@ -159,6 +159,15 @@ def _reads(kind: type[R], flow: ResolvedFlow, context: FlowContext) -> R:
     )
 
 
+def _checked(
+    frame: DataFrame, reads: StreamReads, flow: ResolvedFlow, target: ResolvedDataset
+) -> DataFrame:
+    """Return ``frame`` with its target's rules in its plan; changes without rules stay alone."""
+    if isinstance(flow.flow, AutoCdcFlow) and not target.dataset.expectations:
+        return frame
+    return reads.checked(frame, target.name)
+
+
 def _run_files(
     flow: ResolvedFlow,
     request: CloudFilesRequest,
@@ -181,8 +190,7 @@ def _run_files(
         reads = _reads(BatchReads, flow, context)
         reads.batch = rows
         frame = reads.query()
-        if not isinstance(flow.flow, AutoCdcFlow):
-            frame = reads.checked(frame, target.name)
+        frame = _checked(frame, reads, flow, target)
         written = sink.write(frame, batch.number)
         if written.is_redo:
             count_only(frame)
@@ -199,8 +207,7 @@ def _run_stream(
 ) -> None:
     reads = _reads(StreamReads, flow, context)
     frame = reads.query()
-    if not isinstance(flow.flow, AutoCdcFlow):
-        frame = reads.checked(frame, target.name)
+    frame = _checked(frame, reads, flow, target)
     sink = _sink(flow, target, context, _app_id(flow, context))
     outcomes: dict[int, Written] = {}
     raised: list[Exception] = []
@@ -277,8 +284,7 @@ def _run_once(
         return
     reads = _reads(BatchReads, flow, context)
     frame = reads.query()
-    if not isinstance(flow.flow, AutoCdcFlow):
-        frame = reads.checked(frame, target.name)
+    frame = _checked(frame, reads, flow, target)
     written = _sink(flow, target, context, _app_id(flow, context)).write(frame, 0)
     if not written.is_redo:
         on_batch(_metrics(written, _observed(reads.checks), target))
@@ -396,8 +402,9 @@ def _metrics(
     written: Written, checks: Sequence[CheckMetrics], target: ResolvedDataset
 ) -> BatchMetrics:
     own = [check for check in checks if check.dataset == target.name]
+    is_of_changes = written.num_upserted_rows is not None
     return BatchMetrics(
-        num_output_rows=own[-1].output_rows if own else None,
+        num_output_rows=own[-1].output_rows if own and not is_of_changes else None,
         num_upserted_rows=written.num_upserted_rows,
         num_deleted_rows=written.num_deleted_rows,
         dropped_records=sum(check.dropped_rows for check in checks),
