@@ -54,6 +54,7 @@ class SessionNames:
     catalog: str
     schema: str
     functions: Functions
+    stays_in_schema: bool = False  # a pipeline completes names by its own schema, whatever USE says
 
     def use(self) -> None:
         """Make ``catalog`` and ``schema`` the session's current ones; forget other workspaces."""
@@ -140,6 +141,12 @@ class SessionNames:
             raise NotEmulatedError(
                 f"this session stays in catalog '{self.catalog}': changing it is not run locally",
                 hint="write names of other catalogs with all three levels",
+            )
+        if used and self.stays_in_schema and used[-1].lower() != self.schema.lower():
+            raise NotEmulatedError(
+                "USE by spark.sql in a pipeline is not run locally: what it does to the names of "
+                "datasets is not documented",
+                hint="USE stands in SQL source files; or write names with their schema",
             )
         if command in _FORGOTTEN:
             raise NotEmulatedError(

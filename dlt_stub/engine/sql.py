@@ -154,6 +154,8 @@ def used_name(spark: SparkSession, sql: str) -> tuple[str, ...]:
     with active(spark):
         plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(sql)
     kind = str(plan.getClass().getSimpleName())
+    if kind == "SetNamespaceCommand":  # USE SCHEMA
+        return tuple(strings(plan.namespace()))
     if kind == "SetCatalogAndNamespace":
         return tuple(strings(plan.child().multipartIdentifier()))
     return (sql.split()[-1].strip("`'\";"), "") if kind == "SetCatalogCommand" else ()
@@ -259,7 +261,8 @@ def _relation(source: Source, item: Found) -> RelationReference:
         stop=stop,
         outer_start=outer_start,
         outer_stop=outer_stop,
-        options={str(key): str(options[key]) for key in options},
+        # The end of a Java iteration is an exception, which is slow to arrive.
+        options={str(key): str(options[key]) for key in options} if options.size() else {},
     )
 
 

@@ -1,5 +1,6 @@
 """One SQL statement as Spark sees it: the nodes of its tree and the tokens of its text."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _WRITES = frozenset(  # the first field of each is the table it changes
     {"InsertIntoStatement", "OverwriteByExpression", "OverwritePartitionsDynamic", "AppendData"}
     | {"MergeIntoTable", "UpdateTable", "DeleteFromTable", "CloneTableStatement"}
 )
+_TOKEN = re.compile(r"\[@-?\d+,(\d+):(-?\d+)='")
+_TOKEN_END = re.compile(r"',<-?\d+>(?:,channel=\d+)?,\d+:\d+\](?:, )?")
 NAMES_IN_COMMANDS = {
     "UnresolvedTable": "multipartIdentifier",
     "UnresolvedTableOrView": "multipartIdentifier",
@@ -164,21 +167,33 @@ class _Walk:
 
 
 def lex(spark: SparkSession, sql: str) -> Iterator[Token]:
-    """Yield what Spark's lexer makes of ``sql``, without blanks and comments.
-
-    Tokens lie end to end, hidden ones included, so one call for each start is enough.
-    """
+    """Yield what Spark's lexer makes of ``sql``, without blanks and comments."""
     jvm = jvm_of(spark)
     parser = jvm.org.apache.spark.sql.catalyst.parser
     characters = parser.UpperCaseCharStream(jvm.org.antlr.v4.runtime.CharStreams.fromString(sql))
     lexer = parser.SqlBaseLexer(characters)
     lexer.removeErrorListeners()  # what it cannot read the parser has refused, or a ';' cut off
-    starts = [int(token.getStartIndex()) for token in lexer.getAllTokens()]
-    for start, stop in zip(starts, (*starts[1:], len(sql)), strict=True):
-        text = sql[start:stop]
+    for text, start in _tokens(str(lexer.getAllTokens().toString()), sql):
         is_comment = text.startswith("--") or (text.startswith("/*") and text != "/*+")
         if text.strip() and not is_comment:
             yield Token(text, start)
+
+
+def _tokens(listed: str, sql: str) -> Iterator[tuple[str, int]]:
+    """Yield the text and start of each token of ANTLR's printed list: one call for all of them.
+
+    A token is printed as ``[@-1,0:5='SELECT',<312>,1:0]``, its text with line ends and tabs
+    escaped; where its text ends, ``sql`` tells.
+    """
+    at = 1
+    while found := _TOKEN.match(listed, at):
+        start, stop = int(found[1]), int(found[2]) + 1
+        text = sql[start:stop]
+        printed = text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+        end = _TOKEN_END.match(listed, found.end() + len(printed))
+        assert end is not None, listed[at : at + 80]
+        yield text, start
+        at = end.end()
 
 
 @contextmanager

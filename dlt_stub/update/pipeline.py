@@ -283,6 +283,7 @@ class Pipeline:
                 catalog=self.place.catalog,
                 schema=self.place.schema,
             ),
+            stays_in_schema=True,
         )
         names.use()
         return UserSession(private, names=names)

@@ -47,7 +47,6 @@ def test_field_of_two_cases_is_an_error(spark: SparkSession) -> None:
     ("column", "said"),
     [
         ("raw:who.tags[*].b", "the path in"),
-        ('raw:["it\'s"]', "the path in"),
         ("upper(raw:who.name)", "has no name"),
     ],
 )

@@ -132,3 +132,9 @@ def test_view_named_as_dataset_is_refused(pipeline_of: PipelineOf) -> None:
     result = pipeline_of(source).update(validate_only=True)
     assert isinstance(result.error, NotEmulatedError)
     assert "both dataset 'numbers' and a temporary view" in str(result.error)
+
+
+def test_use_in_python_is_refused(pipeline_of: PipelineOf) -> None:
+    result = pipeline_of("spark.sql('USE SCHEMA shop')\nspark.sql('USE SCHEMA other')\n").update()
+    assert isinstance(result.error, NotEmulatedError)
+    assert "USE by spark.sql in a pipeline" in str(result.error)
