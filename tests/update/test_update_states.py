@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dlt_stub import DefinitionError, FlowError, GraphError, NotEmulatedError, UsageError
+from dlt_stub import DefinitionError, FlowError, GraphError, UsageError
 from dlt_stub.clock import ManualClock
 from dlt_stub.events import EVENT_COLUMNS, FlowStatus, UpdateState
 from dlt_stub.update import UpdateCause
@@ -236,7 +236,7 @@ def test_selection_refreshes_nothing_else(pipeline_of: PipelineOf) -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "said"),
     [
-        ('return spark.sql("SELECT * FROM base")', NotEmulatedError, "spark.sql over tables"),
+        ('return spark.sql("SELECT * FROM bsae")', GraphError, "did you mean 'base'?"),
         ('return dlt.read("bsae")', GraphError, "did you mean 'base'?"),
         ('return dlt.read_stream("mv")', None, ""),
         ('return spark.range(1).select("nope")', DefinitionError, "UNRESOLVED_COLUMN"),
