@@ -3,6 +3,7 @@
 Source: docs "create_sink", "foreach_batch_sink" of the pipelines Python reference, 2026-11-24.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from dlt_stub.declare.registry import active_registry, user_origin
 from dlt_stub.engine.catalog import name_levels
 from dlt_stub.errors import DefinitionError, NotEmulatedError, Origin
 
+_SCHEME = re.compile(r"([A-Za-z][\w+.-]*):")
 _PATH, _TABLE = "path", "tableName"
 
 
@@ -77,6 +79,14 @@ def _delta_options(name: str, given: Mapping[str, Any], origin: Origin) -> dict[
             f"allowed: one of {_PATH}, {_TABLE}",
             origin=origin,
             hint=f'options={{"{_TABLE}": "catalog.schema.table"}}',
+        )
+    scheme = _SCHEME.match(options.get(_PATH, ""))
+    if scheme is not None and scheme[1].lower() != "dbfs":
+        raise NotEmulatedError(
+            f"Delta sink '{name}' writes to {options[_PATH]!r}: storage of elsewhere is not "
+            "written locally",
+            origin=origin,
+            hint="a path below /Volumes is a folder of the local workspace",
         )
     table = options.get(_TABLE)
     if table is not None and len(name_levels(table) or ()) != 3:

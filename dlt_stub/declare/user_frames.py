@@ -21,7 +21,7 @@ from dlt_stub.errors import DefinitionError, NotEmulatedError
 
 _ACTIONS = frozenset(
     {"collect", "count", "first", "foreach", "foreachPartition", "head", "isEmpty"}
-    | {"tail", "take", "toArrow", "toLocalIterator", "toPandas"}
+    | {"rdd", "tail", "take", "toArrow", "toLocalIterator", "toPandas"}
 )
 _WRITES = ("write", "writeStream", "writeTo", "mergeInto")
 
@@ -49,18 +49,33 @@ def guarding_frames() -> Iterator[None]:
         GroupedData.pivot = pivot  # type: ignore[method-assign]
 
 
-def _read_guard(name: str, action: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(action)
-    def call(self: DataFrame, *args: Any, **kwargs: Any) -> Any:
+def _read_guard(name: str, action: Any) -> Any:  # a method, or a property
+    def check() -> None:
         reads = reads_or_none()
-        if reads is not None and reads.has_read_datasets and _is_users(sys._getframe(1)):
+        if reads is not None and reads.has_read_datasets:
             raise NotEmulatedError(
-                f"{name}() in a query function that reads this pipeline's datasets is not run "
+                f"{name} in a query function that reads this pipeline's datasets is not run "
                 "locally: they are empty while the graph is resolved",
                 origin=user_origin(),
                 hint="return a DataFrame and let Spark compute it; code outside query functions "
                 "may ask tables of other pipelines",
             )
+
+    if isinstance(action, property | functools.cached_property):
+        compute = action.fget if isinstance(action, property) else action.func
+
+        def get(self: DataFrame) -> Any:
+            if _is_users(sys._getframe(1)):
+                check()
+            assert compute is not None
+            return compute(self)
+
+        return property(get, doc=action.__doc__)
+
+    @functools.wraps(action)
+    def call(self: DataFrame, *args: Any, **kwargs: Any) -> Any:
+        if _is_users(sys._getframe(1)):
+            check()
         return action(self, *args, **kwargs)
 
     return call

@@ -1,5 +1,6 @@
 """Sinks outside the pipeline: a Delta table by path or name, or a function of the user's."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from dlt_stub.errors import GraphError
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.sinks import Sink, Written
 from dlt_stub.graph import ResolvedDataset
+
+_NAMEABLE = re.compile(
+    r"\w+\Z", re.ASCII
+)  # what Spark's session catalog takes; others stay unknown
 
 
 def sink_table(sink: ExternalSink, place: PipelinePlace) -> Path | None:
@@ -90,7 +95,8 @@ class ForeachBatchSink(Sink):
         adopt_catalogs(session)
         names = replace(self.names, session=session)
         for entry in names.registry.entries():
-            names.know(entry.quoted)
+            if _NAMEABLE.match(f"{entry.schema}{entry.name}"):
+                names.know(entry.quoted)
         user = UserSession(session, names=names)
         batch.persist()
         try:

@@ -12,6 +12,11 @@ from delta.tables import DeltaTable
 dlt.create_sink("by_path", "delta", {"path": "/Volumes/main/default/out/numbers"})
 dlt.create_sink("by_name", "delta", {"tableName": "main.exported.numbers"})
 dlt.create_sink("nobody_writes", "delta", {"tableName": "main.exported.nothing"})
+dlt.create_sink("with-hyphen", "DELTA", {"TABLENAME": "main.exported.with-hyphen"})
+
+@dlt.append_flow(target="with-hyphen")
+def to_hyphen():
+    return dlt.read_stream("numbers")
 
 @dlt.view
 @dlt.expect_or_drop("positive", "id > 0")
@@ -77,13 +82,13 @@ def test_sinks_get_each_row_once(pipeline_of: PipelineOf, outside: Outside) -> N
         (7, "backfill"),
     ]
     assert rows(pipeline, "main.exported.latest") == [(1, 0), (2, 0)]
-    for flow in ("to_path", "to_table", "to_function"):
+    for flow in ("to_path", "to_table", "to_function", "to_hyphen"):
         assert first.flows[flow].metrics == {"num_output_rows": 2}, flow
         assert first.flows[flow].dropped_records == 1, flow
     formats = {body["format"] for body in bodies(first, "sink_definition")}
     assert formats == {"delta", "foreachBatch"}
     outputs = {body.get("output_sink") for body in bodies(first, "flow_definition")}
-    assert outputs == {None, "by_path", "by_name", "by_function"}
+    assert outputs == {None, "by_path", "by_name", "by_function", "with-hyphen"}
 
     outside("numbers", [(3,)], "id BIGINT")
     pipeline.update().raise_for_failure()
@@ -134,8 +139,14 @@ REFUSED: list[tuple[list[str], type[DltStubError], str]] = [
     (
         [TABLE, "@dlt.table", "def u():", "    dlt.read('t').count()", "    return spark.range(1)"],
         NotEmulatedError,
-        r"count\(\) in a query function that reads this pipeline's datasets",
+        "count in a query function that reads this pipeline's datasets",
     ),
+    (
+        [TABLE, "@dlt.table", "def u():", "    dlt.read('t').rdd.collect()"],
+        NotEmulatedError,
+        "rdd in a query function",
+    ),
+    ([SINK.replace("/Volumes", "s3://bucket")], NotEmulatedError, "storage of elsewhere"),
     (
         ["@dlt.table", "def t():", "    spark.range(1).write.save('/Volumes/a/b/c/d')"],
         DefinitionError,
