@@ -1,7 +1,7 @@
 """Auto Loader here: our own discovery of files, Spark's own reading of them."""
 
 from dlt_stub.cloud_files.cleaning import Cleaning, cleaning_of
-from dlt_stub.cloud_files.options import EvolutionMode
+from dlt_stub.cloud_files.options import EvolutionMode, KnownOptions, known_options
 from dlt_stub.cloud_files.records import FileBatch, FileEntry, IngestedFile
 from dlt_stub.cloud_files.source import CloudFilesSource
 from dlt_stub.cloud_files.state import CloudFilesState
@@ -14,5 +14,7 @@ __all__ = [
     "FileBatch",
     "FileEntry",
     "IngestedFile",
+    "KnownOptions",
     "cleaning_of",
+    "known_options",
 ]

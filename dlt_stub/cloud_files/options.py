@@ -140,6 +140,20 @@ class CloudFilesOptions:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownOptions:
+    """What is done with the options of Auto Loader, beside those Spark's own readers take."""
+
+    honoured: tuple[str, ...]
+    ignored: tuple[str, ...]  # they say how files are found, or where the schema is kept
+    refused: Mapping[str, tuple[tuple[str, ...], str]]  # the values allowed, and why no other is
+
+
+def known_options() -> KnownOptions:
+    """Return the options of a ``cloudFiles`` source by what is done with them."""
+    return KnownOptions(honoured=_EMULATED, ignored=_HARMLESS, refused=_REFUSED)
+
+
 def parse_options(
     options: Mapping[str, str], *, has_schema: bool, origin: Origin | None
 ) -> CloudFilesOptions:

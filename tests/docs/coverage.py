@@ -6,11 +6,12 @@
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dlt_stub import DltStubError, NotEmulatedError
+from dlt_stub.cloud_files import known_options
 from dlt_stub.declare.api import NAMES, REFUSED
 from dlt_stub.declare.registry import Registry, recording
 
@@ -74,6 +75,7 @@ def coverage_page() -> str:
     lines += ["", "## Parameters", ""]
     for name, function in NAMES["dlt"].items():
         lines += _parameters(name, function)
+    lines += _cloud_files()
     if PIPELINES.exists():
         lines += ["", PIPELINES.read_text(encoding="utf-8").strip()]
     return "\n".join(lines).rstrip() + "\n"
@@ -161,6 +163,25 @@ def _what_differs(name: str, function: Callable[..., Any], parameter: str) -> st
     said = [f"ignored: {IGNORED[parameter]}"] if parameter in IGNORED else []
     said += [f"`{value!r}` is refused: {why}" for value, why in whys]
     return "; ".join(said) or None
+
+
+def _cloud_files() -> Iterator[str]:
+    known = known_options()
+    yield "## Options of `cloudFiles`"
+    yield ""
+    yield f"Honoured: {_list(known.honoured)}; and the options of Spark's own reader of the format."
+    yield ""
+    yield f"Ignored, for they change how files are found and no row: {_list(known.ignored)}."
+    yield ""
+    yield "Refused, as is every option Auto Loader does not know:"
+    yield ""
+    for option, (allowed, why) in known.refused.items():
+        unless = f" unless {_list(allowed)}" if allowed else ""
+        yield f"- `{option}`{unless}: {why}"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _why(message: str) -> str:
