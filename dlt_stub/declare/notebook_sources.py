@@ -14,7 +14,7 @@ from typing import Any
 
 from dlt_stub.declare.registry import shown
 from dlt_stub.errors import DefinitionError, NotEmulatedError, Origin
-from dlt_stub.notebooks import Cell, Notebook, find_notebook, read_notebook
+from dlt_stub.notebooks import SHELL, Cell, Command, Notebook, find_notebook, read_notebook
 
 DeclareSql = Callable[[str, Origin], None]  # statements, and where their first line stands
 RUN_MAGICS = "dlt_stub.notebooks.runMagics"  # a setting of the pipeline's configuration
@@ -26,6 +26,8 @@ WITHOUT_EFFECT = ("load_ext", "reload_ext", "autoreload", "matplotlib", "config"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotebookSource:
     """Runs notebooks the way an update does; ``note`` is told what was skipped.
+
+    What a pipeline on Databricks makes of ``!command`` is not known: it is refused.
 
     With ``runs_magics`` cells that Databricks ignores in a pipeline (``%run``, ``%sql``,
     ``%python``) run all the same.
@@ -74,6 +76,9 @@ class NotebookSource:
     def _run_python(self, cell: Cell) -> None:
         unknown = [each for each in cell.commands if each.name not in INSTALLS]
         unknown = [each for each in unknown if each.name not in WITHOUT_EFFECT]
+        shell = next((each for each in unknown if each.name == SHELL), None)
+        if shell is not None:
+            raise refused_command(cell, shell)
         if unknown:
             self._ignored.update(dict.fromkeys(each.name for each in unknown))
             return
@@ -109,6 +114,16 @@ def refused(cell: Cell) -> NotEmulatedError:
         f"%{cell.magic} cells are not run locally",
         origin=origin_of(cell),
         hint="Python and SQL cells and %run of another notebook run here",
+    )
+
+
+def refused_command(cell: Cell, command: Command) -> NotEmulatedError:
+    """Return the error about a command within a Python cell that does not run here."""
+    sign = "" if command.name == SHELL else "%"
+    return NotEmulatedError(
+        f"`{sign}{command.name}{' ' if sign else ''}{command.argument}` is not run locally",
+        origin=Origin(path=shown(cell.file), line=command.line),
+        hint="a notebook's Python and SQL run here, and what installs packages is skipped",
     )
 
 

@@ -1,6 +1,7 @@
 """Reads notebooks as people keep them: ``.py`` and ``.sql`` with cell marks, and ``.ipynb``."""
 
 from dlt_stub.notebooks.cells import (
+    SHELL,
     SUFFIXES,
     Cell,
     Command,
@@ -11,6 +12,7 @@ from dlt_stub.notebooks.cells import (
 )
 
 __all__ = [
+    "SHELL",
     "SUFFIXES",
     "Cell",
     "Command",

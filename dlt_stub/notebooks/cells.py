@@ -4,6 +4,7 @@ Source: the source format that Databricks exports (``# Databricks notebook sourc
 ``# COMMAND ----------``, ``# MAGIC``, ``# DBTITLE``), seen in public repositories, 2026-11-24.
 """
 
+import ast
 import os
 import re
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ PYTHON, SQL, MARKDOWN = "python", "sql", "md"
 _LANGUAGES = {"#": PYTHON, "--": SQL, "//": "scala"}
 _HEADER = re.compile(r"^(#|--|//) Databricks notebook source\s*$")
 _COMMAND = re.compile(r"^%%?([A-Za-z_][\w-]*)[ \t]*(.*)$")
+# As people write them, too: ``%pip`` without the mark, ``!ls``, and ``pip install`` alone.
+_BARE = re.compile(r"^\s*(?:%%?[A-Za-z_]|!|pip install ).*$")
+SHELL = "!"
 _ALIASES = {"py": PYTHON, "markdown": MARKDOWN, "md-sandbox": MARKDOWN}
 # They stand among Python lines; every other magic has its cell to itself.
 LINE_MAGICS = frozenset(
@@ -168,6 +172,12 @@ def make_cell(
     start = next((index for index, text in enumerate(texts) if text.strip()), None)
     if start is None:
         return None
+    if language != PYTHON or not _parses("\n".join(texts)):
+        # What parses holds no magic without a mark: `%` begins no statement, but may begin a line.
+        marked = [
+            is_marked or _BARE.match(text) is not None
+            for text, is_marked in zip(texts, marked, strict=True)
+        ]
     head = _COMMAND.match(texts[start].strip()) if marked[start] else None
     name = _ALIASES.get(head[1], head[1]) if head else language
     if head and name not in LINE_MAGICS:
@@ -184,16 +194,25 @@ def make_cell(
     return _python_cell(texts, marked, file=file, first=first)
 
 
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
 def _python_cell(texts: list[str], marked: list[bool], *, file: str, first: int) -> Cell:
     """Return a Python cell whose magics stand in ``commands`` and are blank lines in the text."""
     kept, commands = list(texts), []
     index = 0
     while index < len(texts):
         stripped = texts[index].strip()
-        found = _COMMAND.match(stripped) if marked[index] else None
-        is_shell = marked[index] and stripped.startswith("!")
-        if found or is_shell:
-            name, argument = (found[1], found[2]) if found else ("sh", stripped[1:])
+        if marked[index] and _BARE.match(stripped):
+            # Written without a percent sign, or as a shell command, pip is pip all the same.
+            name, _, argument = stripped.lstrip("%!").partition(" ")
+            if stripped.startswith("!") and name != "pip":
+                name, argument = SHELL, stripped[1:]
             line = first + index
             kept[index] = ""
             while argument.endswith("\\") and index + 1 < len(texts):

@@ -4,7 +4,6 @@ Source: docs "Export and import Databricks notebooks", 2026-11-24, and the nbfor
 ``application/vnd.databricks.v1+notebook`` metadata is as seen in public repositories.
 """
 
-import ast
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,18 +44,7 @@ def read_ipynb(file: Path) -> Notebook:
 
 def _code_cell(source: str, language: str, name: str) -> Cell | None:
     texts = source.removesuffix("\n").split("\n")
-    # What parses holds no magic: `%` begins no statement, but may begin a line.
-    may_be_magic = language != PYTHON or not _parses(source)
-    marked = [may_be_magic and text.lstrip().startswith(("%", "!")) for text in texts]
-    return make_cell(texts, marked, language=language, file=name, first=1)
-
-
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError):
-        return False
-    return True
+    return make_cell(texts, [False] * len(texts), language=language, file=name, first=1)
 
 
 def _language(metadata: Mapping[str, Any]) -> str:  # Any: JSON

@@ -20,6 +20,7 @@ from dlt_stub.declare.notebook_sources import (
     WITHOUT_EFFECT,
     origin_of,
     refused,
+    refused_command,
     run_python,
     run_target,
     skipped_install,
@@ -155,10 +156,7 @@ class _NotebookRun:
             if command.name == "restart_python":
                 self.begin()
         elif command.name not in WITHOUT_EFFECT:
-            raise NotEmulatedError(
-                f"%{command.name} is not run locally",
-                origin=Origin(path=shown(cell.file), line=command.line),
-            )
+            raise refused_command(cell, command)
 
     def _run_sql(self, cell: Cell) -> None:
         """Run the statements of a cell and show the last one's rows, which ``_sqldf`` names too."""

@@ -140,6 +140,11 @@ def test_other_languages_are_refused_where_magics_run(load: Load) -> None:
         load({"main.py": text}, runs_magics=True)
 
 
+def test_shell_commands_are_refused(load: Load) -> None:
+    with pytest.raises(NotEmulatedError, match=r"main\.py:3: `!ls /tmp` is not run locally"):
+        load({"main.py": "# Databricks notebook source\nx = 1\n!ls /tmp\n"})
+
+
 def test_sql_without_a_reader_is_refused(load: Load) -> None:
     with pytest.raises(NotEmulatedError, match=r"main\.sql:1: SQL sources"):
         load({"main.sql": "SELECT 1"})

@@ -95,6 +95,38 @@ def test_installs_stand_beside_python_lines(tmp_path: Path) -> None:
     assert [(c.name, c.argument, c.line) for c in second.commands] == [("fs", "ls /", 9)]
 
 
+def test_magics_without_marks_are_found(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        "main.py",
+        """
+        # Databricks notebook source
+        wheel = spark.conf.get("wheel")
+        %pip install $wheel # noqa : E999
+        import dlt
+
+        # COMMAND ----------
+
+        !pip install a
+        pip install b
+
+        # COMMAND ----------
+
+        text = '''
+        %pip is no magic in a string
+        '''
+        """,
+    )
+    first, second, third = read_notebook(file).cells
+    assert [(c.name, c.line) for c in first.commands] == [("pip", 3)]
+    assert first.text.split("\n")[1:3] == ["", "import dlt"]
+    assert [(c.name, c.argument) for c in second.commands] == [
+        ("pip", "install a"),
+        ("pip", "install b"),
+    ]
+    assert third.commands == ()
+
+
 def test_sql_source_gives_sql_cells(tmp_path: Path) -> None:
     file = written(
         tmp_path,
@@ -164,7 +196,7 @@ def test_ipynb_gives_the_same_cells(tmp_path: Path) -> None:
     second = read_notebook(file).cells[1]
     assert [(c.name, c.argument, c.line) for c in second.commands] == [
         ("pip", "install a", 2),
-        ("sh", "ls", 3),
+        ("!", "ls", 3),
     ]
     assert second.file == f"{file}#cell-2"
 
