@@ -28,6 +28,7 @@ from dlt_stub.sql_sources.statements import statements_of, with_settings
 from dlt_stub.sql_sources.tables import Clauses, read_clauses
 
 _SET = re.compile(r"SET\s+([\w.\-]+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_SHOWN = re.compile(r"SET(\s+-v|\s+[\w.\-]+)?", re.IGNORECASE)
 _ALLOWED = (
     "CREATE OR REFRESH STREAMING TABLE, CREATE OR REFRESH MATERIALIZED VIEW, CREATE TEMPORARY "
     "VIEW, CREATE FLOW, APPLY CHANGES INTO, SET, USE"
@@ -117,6 +118,11 @@ class _Statement:
         )
 
     def _set(self) -> None:
+        if _SHOWN.fullmatch(self.reader.text):
+            active_registry("SET").add_note(
+                f"{self.origin}: {self.reader.text} shows settings and sets none: it is skipped"
+            )
+            return
         match = _SET.fullmatch(self.reader.text)
         if match is None:
             self._refuse()

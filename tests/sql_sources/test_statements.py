@@ -50,6 +50,7 @@ AS SELECT * FROM LIVE.halves;
 CREATE OR REFRESH PRIVATE STREAMING TABLE both;
 CREATE FLOW one COMMENT 'first' AS INSERT INTO both BY NAME SELECT id FROM STREAM clean;
 CREATE FLOW two AS INSERT INTO ONCE both SELECT id + 100 AS id FROM seed;
+SET spark.source; SET;
 -- the end
 """
 
@@ -73,6 +74,8 @@ def test_statements_declare_a_whole_pipeline(sql_pipeline: SqlPipeline) -> None:
     assert graph.datasets["both"].dataset.is_private
     update = pipeline.update()
     update.raise_for_failure()
+    notes = [event.message for event in update.events if "shows settings" in event.message]
+    assert len(notes) == 2
     assert rows(pipeline, "clean") == [(1, "a", 10, {"kg": [1]}), (2, "b", None, {"kg": [1]})]
     assert counts(update, "clean") == {"has_name": (2, 0), "n, too": (1, 1)}
     assert rows(pipeline, "totals") == rows(pipeline, "from_sql") == [(4, "kg")]
