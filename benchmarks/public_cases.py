@@ -268,7 +268,7 @@ def _adventure(nested: bool) -> Callable[[Inputs], None]:
             ),
             "SalesOrderHeader": (
                 "SalesOrderID,CustomerID,TotalDue,OrderDate,Status",
-                "1,1,20.5,2024-03-01,5",
+                "1,1,20,2024-03-01,5",
                 "2,1,0,2024-03-02,5",
             ),
             "SalesOrderDetail": (
@@ -457,13 +457,20 @@ def _payments(given: Inputs) -> None:
 
 def _bikes(given: Inputs) -> None:
     raw = "/Volumes/main/bikes/raw_data"
-    given.csv(f"{raw}/rides/1.csv", "ride_id,start_time,end_time", "1,2024-01-01,2024-01-02")
+    given.csv(
+        f"{raw}/rides/1.csv",
+        "ride_id,start_time,end_time,start_station_id,end_station_id,bike_id,user_type",
+        "1,2024-01-01 10:00:00,2024-01-01 11:00:00,1,2,3,member",
+    )
     given.csv(
         f"{raw}/maintenance_logs/1.csv",
         "maintenance_id,bike_id,reported_time,resolved_time,issue_description",
         "1,1,2024-01-01,2024-01-02,flat tyre again",
     )
-    given.json(f"{raw}/weather/1.json", {"timestamp": 0, "temperature_f": 1})
+    given.json(
+        f"{raw}/weather/1.json",
+        {"timestamp": 0, "temperature_f": 1, "rainfall_in": 0, "wind_speed_mph": 3},
+    )
     given.parquet(f"{raw}/customers_cdc", "customer_id STRING, operation STRING, "
                   "event_timestamp STRING", [("1", "APPEND", "01-01-2024 00:00:00")])  # fmt: skip
 
@@ -714,6 +721,11 @@ CASES: Sequence[PublicPipeline] = (
         source=["dms-dlt-cdc-demo/resources/dlt/dms-mysql-cdc-demo.py"],
         configuration={"data": "/Volumes/main/default/dms"},
         rounds=[(_store_files, {"stores(store_id, name)": [(1, "a"), (1, "b"), (2, "c")]})],
+        ends="[CLOUD_FILES]",
+        reason=(
+            "refused: `cloudFiles.inferSchema` is no option of Auto Loader, and unknown ones fail "
+            "(`cloudFiles.validateOptions`)"
+        ),
     ),
     PublicPipeline(
         name="retail_sales_sql",
@@ -1041,6 +1053,8 @@ CASES: Sequence[PublicPipeline] = (
         source=["flights/flights-simple/src/flights_main_dlt_sql.sql"],
         configuration={"var.source_path": "/Volumes/main/default/flights"},
         rounds=[(_flights, {"flights_dlt_summary": 1})],
+        ends="[NOT_EMULATED]",
+        reason="refused: `LIMIT` of a stream of files keeps state from batch to batch",
     ),
     PublicPipeline(
         name="towers_in_schemas",

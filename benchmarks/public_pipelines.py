@@ -178,14 +178,19 @@ def _first_line(error: BaseException | None) -> str:
 
 def render_page(outcomes: Sequence[Outcome]) -> str:
     """Return the page: one row a pipeline."""
-    rows = [
-        f"| {each.case.name} | {each.case.kind} | "
-        f"[{each.case.repository}](https://github.com/{each.case.repository}/tree/"
-        f"{each.case.commit}) `{each.case.commit[:10]}` | "
-        f"{', '.join(f'`{path}`' for path in each.case.source)} | "
-        f"{each.case.reason or each.result.replace('|', chr(92) + '|')} |"
-        for each in outcomes
-    ]
+    rows = []
+    for each in outcomes:
+        case = each.case
+        result = case.reason if case.reason and each.result != "pass" else each.result
+        address = f"https://github.com/{case.repository}/tree/{case.commit}"
+        cells = (
+            case.name,
+            case.kind,
+            f"[{case.repository}]({address}) `{case.commit[:10]}`",
+            ", ".join(f"`{path}`" for path in case.source),
+            result.replace("|", "\\|"),
+        )
+        rows.append(f"| {' | '.join(cells)} |")
     return HEADING + "\n".join(rows) + "\n"
 
 
