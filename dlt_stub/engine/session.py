@@ -42,6 +42,9 @@ FAST_AND_LOCAL = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     "spark.sql.streaming.metricsEnabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    # Spark 4.2.0 hands a scan's columns to the Python worker as they are, which then waits for ever
+    # (tried: any UDF over a string column of a Delta table).
+    "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     "spark.sql.catalogImplementation": "in-memory",  # no metastore_db, no derby.log
 }
 DELTA = {

@@ -40,6 +40,8 @@ _SESSION_SETTINGS = {
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
     # It only prunes earlier; with it a flow with one fail rule takes 16 s to plan and run, not 2 s.
     "spark.sql.constraintPropagation.enabled": "false",
+    # Python workers wait for ever otherwise: see the same line of engine/session.py.
+    "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     # Source: docs "Build a custom stateful application with transformWithState", 2026-11-24: the
     # default on Databricks, and the only one transformWithState runs on.
     "spark.sql.streaming.stateStore.providerClass": "org.apache.spark.sql.execution.streaming."
