@@ -31,7 +31,7 @@ from dlt_stub.engine.session import start_session
 
 PAGE = Path(__file__).parents[1] / "docs" / "public_pipelines.md"
 HEADING = """\
-# Pipelines written by others
+## Pipelines written by others
 
 Run unmodified, with inputs we made up, by `python -m benchmarks.public_pipelines CLONES --write`.
 None of their text is in this repository. "pass" means that every update completed and the tables
