@@ -63,7 +63,10 @@ def test_unknown_option_passes_when_unvalidated() -> None:
         ("cloudFiles.format", "avro"),
         ("cloudFiles.maxFileAge", "14 days"),
         ("cloudFiles.schemaEvolutionMode", "addNewColumnsWithTypeWidening"),
+        ("badRecordsPath", "/bad"),
+        ("ignoreCorruptFiles", "true"),
         ("mode", "DROPMALFORMED"),
+        ("singleVariantColumn", "v"),
         ("columnNameOfCorruptRecord", "bad"),
     ],
 )
