@@ -7,7 +7,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, DataType, StringType, StructField, StructType
 
 from dlt_stub.cloud_files.columns import Match
 from dlt_stub.cloud_files.headers import Header
@@ -21,6 +21,8 @@ _COLUMN: Final = "__dlt_xml_"
 _ABSENT: Final = "__dlt_absent"
 _CORRUPT: Final = "__dlt_corrupt_record"
 _FILE_PATH: Final = "_file_path"
+_VALUE: Final = "value"
+_OF_FILES: Final = ("charset", "encoding", "rowTag")
 
 
 def read_elements(
@@ -114,8 +116,10 @@ def read_xml(
 ) -> DataFrame:
     """Return the rows of ``paths``, whose elements are ``match.header`` or fewer.
 
-    Elements without a column are rescued as text. A value that does not fit its column's type, or
-    a file that is not XML, fails the read: Spark's reader does not say what it lost.
+    Elements without a column are rescued as text, and so are values that do not fit the type of
+    their column: Spark's reader would not say which of a row's values it lost, so each is read as
+    text and then parsed alone, by Spark's own parser. A value inside a column with fields that
+    does not fit, and a file that is not XML, fail the read.
 
     Shape:
         ``schema``'s columns, in its order; columns the files lack are NULL. One row per ``rowTag``
@@ -127,9 +131,13 @@ def read_xml(
         for name, target in zip(match.header, match.targets, strict=True)
         if target or is_rescuing
     ]
+    kinds = [schema[target].dataType if target else StringType() for _, target in pairs]
+    is_parsed = [
+        is_rescuing and is_scalar(kind) and not isinstance(kind, StringType) for kind in kinds
+    ]
     fields = [
-        StructField(name, schema[target].dataType if target else StringType())
-        for name, target in pairs
+        StructField(name, StringType() if parsed else kind)
+        for (name, _), kind, parsed in zip(pairs, kinds, is_parsed, strict=True)
     ]
     wanted = StructType([*fields, StructField(_ABSENT, StringType())])
     rows = (
@@ -139,18 +147,37 @@ def read_xml(
         .load(list(paths))
         .toDF(*(f"{_COLUMN}{n}" for n in range(len(pairs))), _ABSENT)
     )
-    positions = {target: n for n, (_, target) in enumerate(pairs) if target}
-    lost = {name: F.col(f"{_COLUMN}{n}") for n, (name, target) in enumerate(pairs) if not target}
+    values, lost = {}, {}
+    for n, ((name, target), kind) in enumerate(zip(pairs, kinds, strict=True)):
+        text = F.col(f"{_COLUMN}{n}")
+        if target is None:
+            lost[name] = text
+        elif is_parsed[n]:
+            parsed = _parsed(text, kind, options)
+            values[target] = parsed[_VALUE]
+            lost[name] = F.when(parsed[_CORRUPT].isNotNull(), text)
+        else:
+            values[target] = text
     return rows.select(
         *(
             _rescued(lost).alias(field.name)
             if field.name == options.rescued_column
-            else F.col(f"{_COLUMN}{positions[field.name]}").alias(field.name)
-            if field.name in positions
-            else F.lit(None).cast(field.dataType).alias(field.name)
+            else values.get(field.name, F.lit(None).cast(field.dataType)).alias(field.name)
             for field in schema
         )
     )
+
+
+def _parsed(text: Column, kind: DataType, options: CloudFilesOptions) -> Column:
+    """Return a struct of ``text`` as ``kind``, and of a text where it is none."""
+    schema = StructType([StructField(_VALUE, kind), StructField(_CORRUPT, StringType())])
+    settings = {name: value for name, value in options.reader.items() if name not in _OF_FILES}
+    settings |= {"rowTag": "r", "columnNameOfCorruptRecord": _CORRUPT, "mode": "PERMISSIVE"}
+    escaped = text
+    for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        escaped = F.replace(escaped, F.lit(letter), F.lit(entity))
+    record = F.concat(F.lit(f"<r><{_VALUE}>"), escaped, F.lit(f"</{_VALUE}></r>"))
+    return F.from_xml(record, schema, settings)
 
 
 def _rescued(lost: Mapping[str, Column]) -> Column:

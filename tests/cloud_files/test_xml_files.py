@@ -3,11 +3,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from py4j.protocol import Py4JJavaError
+from pyspark.sql import functions as F
 
 from dlt_stub.errors import NotEmulatedError, SourceError, UnknownFieldError
 
 if TYPE_CHECKING:
     from tests.cloud_files.conftest import Landing
+
+# Each is read as each type, by us and by Spark's own parser.
+SAMPLES = (
+    *("7", " 7 ", "-0", "+7", "007", "7.5", "1e3", "1,234.50", "x &lt; y", "", " "),
+    *("2147483648", "99999999.999", "NaN", "Inf", "true", "TRUE", "yes", "1", "0", "null"),
+    *("2026-01-02", "2026-02-30", "2026-01-02 03:04:05", "2026-01-02T03:04:05.678Z", "1970"),
+)
+TYPES = ("BOOLEAN", "INT", "BIGINT", "DOUBLE", "DECIMAL(10,2)", "DATE", "TIMESTAMP", "STRING")
 
 
 @pytest.fixture
@@ -100,9 +109,32 @@ def test_what_would_be_lost_is_refused(landing: "Landing") -> None:
         landing.ingest()
 
 
-def test_value_of_other_type_fails_aloud(landing: "Landing") -> None:
-    landing.options["cloudFiles.schemaHints"] = "n INT"
-    landing.land("a.xml", books("><n>x</n>"))
+def test_values_agree_with_spark_or_are_rescued(landing: "Landing") -> None:
+    names = [f"c{position}" for position in range(len(TYPES))]
+    landing.options["cloudFiles.schemaHints"] = ", ".join(
+        f"{name} {kind}" for name, kind in zip(names, TYPES, strict=True)
+    )
+    each = ["".join(f"<{name}>{text}</{name}>" for name in names) for text in SAMPLES]
+    landing.land("a.xml", books(*(f'id="{n}">{inside}' for n, inside in enumerate(each))))
+    ours = sorted(landing.ingest(), key=lambda row: int(row._id))
+    frame = landing.spark.createDataFrame([(text,) for text in SAMPLES], "text STRING").coalesce(1)
+    for name, kind in zip(names, TYPES, strict=True):
+        parsed = F.from_xml(
+            F.concat(F.lit("<r><v>"), "text", F.lit("</v></r>")),
+            f"v {kind}, bad STRING",
+            {"rowTag": "r", "columnNameOfCorruptRecord": "bad"},
+        )
+        theirs = frame.select(parsed.alias("p")).select("p.*").collect()
+        for sample, row, reference in zip(SAMPLES, ours, theirs, strict=True):
+            assert str(row[name]) == str(reference.v), (kind, sample)
+            is_lost = rescued(row._rescued_data).get(name) is not None
+            assert is_lost == (reference.bad is not None), (kind, sample)
+    assert rescued(ours[SAMPLES.index("x &lt; y")]._rescued_data)["c1"] == "x < y"
+
+
+def test_value_inside_of_other_type_fails(landing: "Landing") -> None:
+    landing.options["cloudFiles.schemaHints"] = "o STRUCT<n: INT>"
+    landing.land("a.xml", books("><o><n>x</n></o>"))
     with pytest.raises(Py4JJavaError, match=r"error while reading file .*a\.xml"):
         landing.ingest()
 
