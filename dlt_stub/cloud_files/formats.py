@@ -107,8 +107,8 @@ READER_OPTIONS: Final = {
 }
 # What our own reading does with them, beside Spark's reader; for CSV only.
 CSV_ONLY: Final = ("enforceSchema", "header")
-# Formats whose own reader has the option ``inferSchema``.
-INFERRING: Final = (FileFormat.CSV, FileFormat.XML)
+# Formats beside which ``inferSchema`` is written, and has no effect.
+INFERRING: Final = (FileFormat.CSV, FileFormat.JSON, FileFormat.XML)
 # The columns of fixed formats come from the file itself, or are the file; those of ORC are given.
 NOT_FOR_FIXED: Final = (
     "cloudFiles.inferColumnTypes",

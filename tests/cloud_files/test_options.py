@@ -49,8 +49,9 @@ def test_infer_schema_has_no_effect() -> None:
     assert options.notes == (
         "option inferSchema has no effect on Auto Loader: use cloudFiles.inferColumnTypes",
     )
-    with pytest.raises(SourceError, match=r"'inferSchema' does not go with .* 'json'"):
-        parse(cloudFiles__format="json", inferSchema="true")
+    assert parse(cloudFiles__format="json", inferSchema="true").options.notes == options.notes
+    with pytest.raises(SourceError, match=r"'inferSchema' does not go with .* 'parquet'"):
+        parse(cloudFiles__format="parquet", inferSchema="true")
 
 
 def test_unknown_option_passes_when_unvalidated() -> None:
