@@ -126,6 +126,14 @@ class TableRegistry:
             return None
         return entry
 
+    def unknown(self, name: str) -> UsageError:
+        """Return what to raise where no table is called ``name``."""
+        near = self.nearest(name)
+        return UsageError(
+            f"no table '{name}' in this workspace",
+            hint=f"did you mean '{near}'?" if near else "update its pipeline first",
+        )
+
     def nearest(self, name: str) -> str | None:
         """Return the full name of the table ``name`` was probably meant to be."""
         names = {entry.name: entry.full_name for entry in self.entries()}

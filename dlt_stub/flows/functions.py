@@ -9,7 +9,7 @@ from dlt_stub.cloud_files import CloudFilesState, IngestedFile
 from dlt_stub.engine.catalog import TableEntry, TableRegistry
 from dlt_stub.engine.names import CLOUD_FILES_STATE, EVENT_LOG, table_argument
 from dlt_stub.engine.sql import TableFunctionCall
-from dlt_stub.errors import NotEmulatedError, UsageError
+from dlt_stub.errors import NotEmulatedError
 from dlt_stub.events import event_schema
 from dlt_stub.flows.names import flows_folder
 from dlt_stub.flows.progress import source_of_files
@@ -103,9 +103,5 @@ class WorkspaceFunctions:
     def _entry(self, table: str) -> TableEntry:
         entry = self._registry.find(table, catalog=self._catalog, schema=self._schema)
         if entry is None:
-            near = self._registry.nearest(table)
-            raise UsageError(
-                f"no table '{table}' in this workspace",
-                hint=f"did you mean '{near}'?" if near else "run its pipeline first",
-            )
+            raise self._registry.unknown(table)
         return entry

@@ -193,11 +193,7 @@ class Pipeline:
             pipeline_id=self.pipeline_id,  # a test may look at what is not published
         )
         if entry is None:
-            near = self.registry.nearest(name)
-            raise UsageError(
-                f"no table '{name}' in this workspace",
-                hint=f"did you mean '{near}'?" if near else "run an update first",
-            )
+            raise self.registry.unknown(name)
         reader = DataFrameReader(self.spark)
         if entry.provider == "json":
             return reader.schema(event_schema()).json(entry.location)
