@@ -47,7 +47,8 @@ def _retail_changes(folder: str) -> Callable[[Inputs], None]:
     def given(inputs: Inputs) -> None:
         def person(id: int | None, moment: str, operation: str, city: str) -> dict[str, Any]:
             names = {"firstname": f"F{id}", "lastname": f"L{id}", "email": f"{id}@x.org"}
-            return _change(id, moment, operation, address=city, **names)
+            key = None if id is None else str(id)
+            return {**_change(id, moment, operation, address=city, **names), "id": key}
 
         inputs.json(
             f"{folder}/customers/1.json",
@@ -67,6 +68,7 @@ def _retail_later(folder: str) -> Callable[[Inputs], None]:
     def given(inputs: Inputs) -> None:
         names = {"firstname": "F3", "lastname": "L3", "email": "3@x.org"}
         record = _change(3, "2024-01-05 10:00:00", "UPDATE", address="Köln", **names)
+        record["id"] = "3"
         inputs.json(f"{folder}/customers/2.json", record)
 
     return given

@@ -177,8 +177,9 @@ def _first_line(error: BaseException | None) -> str:
 
 
 def render_page(outcomes: Sequence[Outcome]) -> str:
-    """Return the page: one row a pipeline."""
-    rows = []
+    """Return the page: one row a pipeline; those that were not run keep theirs."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.exists() else []
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines if line[:2] == "| "}
     for each in outcomes:
         case = each.case
         result = case.reason if case.reason and each.result != "pass" else each.result
@@ -190,8 +191,11 @@ def render_page(outcomes: Sequence[Outcome]) -> str:
             ", ".join(f"`{path}`" for path in case.source),
             result.replace("|", "\\|"),
         )
-        rows.append(f"| {' | '.join(cells)} |")
-    return HEADING + "\n".join(rows) + "\n"
+        rows[case.name] = f"| {' | '.join(cells)} |"
+    return (
+        "\n".join([HEADING.rstrip("\n"), *(rows[case.name] for case in CASES if case.name in rows)])
+        + "\n"
+    )
 
 
 if __name__ == "__main__":
