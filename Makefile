@@ -9,6 +9,9 @@ FIND_JAVA := $(BIN)/python -c 'from dlt_stub.engine.java import find_java; find_
 # Samples and tests are small: compiling less makes them quicker, as big loads are not.
 export DLT_STUB_JAVA_OPTIONS ?= -XX:TieredStopAtLevel=1
 
+# Two test processes, each with one Spark session: most of a small test is one thread of the driver.
+WORKERS ?= 2
+
 .DEFAULT_GOAL := help
 .PHONY: help run test nightly lint format types imports install clean
 
@@ -18,8 +21,8 @@ help:  ## print this list
 run: $(VENV)/.for-running  ## land a day of sample orders and run the main job on them
 	$(BIN)/python -m samples.main
 
-test: install  ## run every test (ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(ARGS)
+test: install  ## run every test (ARGS="-k name" for some, WORKERS=0 for one process)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 nightly: install  ## check 200 seeds of random changes against a plain Python model
 	$(BIN)/python -m tests.cdc.random_suite 200
