@@ -31,6 +31,12 @@ SERVERLESS_DEFAULTS = {
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.files.maxPartitionBytes": "134217728b",
 }
+SESSION_DEFAULTS = {  # what each session of ours has, those of a session the user started too
+    **SERVERLESS_DEFAULTS,
+    # Spark 4.2.0 hands a scan's columns to the Python worker as they are, which then waits for ever
+    # (tried: any UDF over a string column of a Delta table).
+    "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
+}
 FAST_AND_LOCAL = {
     "spark.ui.enabled": "false",
     "spark.driver.host": "127.0.0.1",
@@ -42,9 +48,6 @@ FAST_AND_LOCAL = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     "spark.sql.streaming.metricsEnabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # Spark 4.2.0 hands a scan's columns to the Python worker as they are, which then waits for ever
-    # (tried: any UDF over a string column of a Delta table).
-    "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     "spark.sql.catalogImplementation": "in-memory",  # no metastore_db, no derby.log
 }
 DELTA = {
@@ -96,7 +99,7 @@ def start_session(
     else:  # another machine may have it elsewhere
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf: dict[str, bool | float | int | str | None] = {  # as pyspark's builder spells it
-        **SERVERLESS_DEFAULTS,
+        **SESSION_DEFAULTS,
         **_sized(master),
         **DELTA,
         **_classpath(paths, master),
@@ -169,7 +172,7 @@ def _adopt(session: SparkSession) -> SparkSession:
             "this process already has a Spark session, and it has no Delta",
             hint="start it with spark.sql.extensions=" + DELTA["spark.sql.extensions"],
         )
-    for key, value in SERVERLESS_DEFAULTS.items():
+    for key, value in SESSION_DEFAULTS.items():
         session.conf.set(key, value)
     return session
 

@@ -10,7 +10,7 @@ from pyspark.sql.types import StructType
 
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.names import SessionNames
-from dlt_stub.engine.session import SERVERLESS_DEFAULTS
+from dlt_stub.engine.session import SESSION_DEFAULTS
 from dlt_stub.errors import UsageError, nearest
 from dlt_stub.expectations import ExpectationMetrics
 from dlt_stub.flows.functions import WorkspaceFunctions
@@ -143,7 +143,7 @@ class PipelineUnderTest:
         """
         pipeline = self.pipeline
         private = pipeline.spark.newSession()
-        for key, value in SERVERLESS_DEFAULTS.items():
+        for key, value in SESSION_DEFAULTS.items():
             private.conf.set(key, value)
         catalog, schema = pipeline.place.catalog, pipeline.place.schema
         names = SessionNames(

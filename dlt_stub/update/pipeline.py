@@ -18,7 +18,7 @@ from dlt_stub.declare.user_code import user_world
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.names import SessionNames
-from dlt_stub.engine.session import SERVERLESS_DEFAULTS, start_session
+from dlt_stub.engine.session import SESSION_DEFAULTS, start_session
 from dlt_stub.errors import UnknownFieldError, UsageError
 from dlt_stub.events import Event, Listener, event_schema, read_events
 from dlt_stub.flows.functions import WorkspaceFunctions
@@ -34,14 +34,12 @@ from dlt_stub.update.run import PipelineSources, UpdateRun
 SOURCE_SUFFIXES = (".py", ".sql", ".ipynb")  # all are found; what does not run here is refused
 # A stream keeps the progress of its last 100 micro-batches only; an update reads them all.
 _SESSION_SETTINGS = {
-    **SERVERLESS_DEFAULTS,
+    **SESSION_DEFAULTS,
     "spark.sql.streaming.numRecentProgressUpdates": "1000000",
     # Delta's parser knows nothing of parameters put into the text: they are bound in the plan.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
     # It only prunes earlier; with it a flow with one fail rule takes 16 s to plan and run, not 2 s.
     "spark.sql.constraintPropagation.enabled": "false",
-    # Python workers wait for ever otherwise: see the same line of engine/session.py.
-    "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     # Source: docs "Build a custom stateful application with transformWithState", 2026-11-24: the
     # default on Databricks, and the only one transformWithState runs on.
     "spark.sql.streaming.stateStore.providerClass": "org.apache.spark.sql.execution.streaming."

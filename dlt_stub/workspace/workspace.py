@@ -13,7 +13,7 @@ from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.names import SessionNames
-from dlt_stub.engine.session import SERVERLESS_DEFAULTS, start_session
+from dlt_stub.engine.session import SESSION_DEFAULTS, start_session
 from dlt_stub.errors import NotEmulatedError, StateError, UsageError, nearest
 from dlt_stub.events import Listener
 from dlt_stub.flows.functions import WorkspaceFunctions
@@ -241,7 +241,7 @@ class Workspace:
     def session(self) -> UserSession:
         """Return a session of its own that knows the workspace's tables, functions and volumes."""
         private = self.spark.newSession()
-        for key, value in SERVERLESS_DEFAULTS.items():
+        for key, value in SESSION_DEFAULTS.items():
             private.conf.set(key, value)
         # Delta's parser knows nothing of parameter markers; so they are bound after it, as of old.
         private.conf.set("spark.sql.legacy.parameterSubstitution.constantsOnly", "true")

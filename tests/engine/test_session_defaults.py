@@ -4,7 +4,7 @@ import pytest
 from pyspark.errors import ArithmeticException, NumberFormatException
 from pyspark.sql import SparkSession
 
-from dlt_stub.engine.session import SERVERLESS_DEFAULTS, start_session
+from dlt_stub.engine.session import SESSION_DEFAULTS, start_session
 
 
 def test_ansi_division_by_zero_fails(spark: SparkSession) -> None:
@@ -36,7 +36,7 @@ def test_running_session_is_returned_again(spark: SparkSession, tmp_path: Path) 
     spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
     again = start_session(warehouse=tmp_path)
     assert again is spark
-    for key, value in SERVERLESS_DEFAULTS.items():
+    for key, value in SESSION_DEFAULTS.items():
         assert again.conf.get(key) == value
 
 

@@ -184,6 +184,14 @@ def test_use_completes_names_after_it(sql_pipeline: SqlPipeline) -> None:
         ("CREATE MATERIALIZED VIEW t AS SELECT a FROM missing", "main.sql:2: flow 't' reads"),
         ("CREATE MATERIALIZED VIEW t AS SELECT FROM WHERE", "main.sql:2: the query of flow 't'"),
         ("CREATE MATERIALIZED VIEW t AS SELECT '${unknown}' x y", "main.sql:2: the query"),
+        (
+            "CREATE STREAMING TABLE t;\nAUTO CDC INTO t FROM SNAPSHOT s KEYS (a)",
+            "main.sql:3: AUTO CDC FROM SNAPSHOT",
+        ),
+        (
+            "SET spark.sql.ansi.enabled = false;\nCREATE TEMPORARY VIEW v AS SELECT 1 AS a",
+            "main.sql:3: SET spark.sql.ansi.enabled before view 'v'",
+        ),
     ],
 )
 def test_statement_is_refused_where_it_stands(

@@ -134,6 +134,18 @@ def test_view_named_as_dataset_is_refused(pipeline_of: PipelineOf) -> None:
     assert "both dataset 'numbers' and a temporary view" in str(result.error)
 
 
+def test_view_other_functions_see_is_refused(pipeline_of: PipelineOf) -> None:
+    source = """
+    @dlt.table
+    def numbers():
+        spark.range(2).createOrReplaceGlobalTempView("shared")
+        return spark.range(1)
+    """
+    result = pipeline_of(source).update(validate_only=True)
+    assert isinstance(result.error, NotEmulatedError)
+    assert "other functions would see what may not be made yet" in str(result.error)
+
+
 def test_use_in_python_is_refused(pipeline_of: PipelineOf) -> None:
     result = pipeline_of("spark.sql('USE SCHEMA shop')\nspark.sql('USE SCHEMA other')\n").update()
     assert isinstance(result.error, NotEmulatedError)
