@@ -11,13 +11,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructField, StructType
 
-from dlt_stub.declare.records import AutoCdcFlow, Dataset, DatasetKind, SnapshotFlow
+from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, Dataset, DatasetKind, SnapshotFlow
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, quote, run_sql
 from dlt_stub.engine.delta_log import TableLayout, read_table_layout
 from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError
 from dlt_stub.flows.failures import reason
 from dlt_stub.flows.names import PipelinePlace
-from dlt_stub.graph import ResolvedDataset, is_same_type
+from dlt_stub.graph import ResolvedDataset, is_same_type, merged_type
 
 RESET_ALLOWED = "pipelines.reset.allowed"
 _DATABRICKS_ONLY = frozenset(
@@ -258,12 +258,17 @@ def _add_columns(
     dataset: ResolvedDataset, location: str, stored: StructType, spark: SparkSession
 ) -> None:
     known = {field.name.lower(): field for field in stored.fields}
+    is_changed = any(not isinstance(flow.flow, AppendFlow) for flow in dataset.flows)
     new: list[StructField] = []
     for field in dataset.schema.fields:
         existing = known.get(field.name.lower())
         if existing is None:
             new.append(StructField(field.name, field.dataType, True, field.metadata))
-        elif not is_same_type(existing.dataType, field.dataType):
+            continue
+        merged = merged_type(existing.dataType, field.dataType)
+        # What applies changes merges whole columns: a field that the source lacks has no value.
+        is_whole = merged is not None and is_same_type(merged, field.dataType)
+        if merged is None or (is_changed and not is_whole):
             raise GraphError(
                 f"column '{field.name}' of '{dataset.name}' is stored as "
                 f"{existing.dataType.simpleString()}, its query now gives "
@@ -271,6 +276,8 @@ def _add_columns(
                 origin=dataset.dataset.origin,
                 hint=_anew(dataset),
             )
+        if not is_same_type(existing.dataType, merged):
+            new.append(StructField(existing.name, merged, True))
     if new:
         spark.createDataFrame([], StructType(new)).write.format("delta").mode("append").option(
             "mergeSchema", "true"

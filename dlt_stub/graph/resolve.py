@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pyspark.errors import ParseException
-from pyspark.sql.types import DataType, StructField, StructType
+from pyspark.sql.types import StructField, StructType
 
 from dlt_stub.declare.records import (
     END_AT,
@@ -19,6 +19,7 @@ from dlt_stub.declare.records import (
 )
 from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError, nearest
 from dlt_stub.graph.records import Analysis, Graph, ResolvedDataset, ResolvedFlow
+from dlt_stub.graph.types import is_same_type, merged_type
 
 
 class UnresolvedDatasetError(Exception):
@@ -268,7 +269,10 @@ def _merged_schema(dataset: Dataset, flows: tuple[ResolvedFlow, ...]) -> StructT
         _check_names(dataset, flow)
         for field in flow.analysis.schema.fields:
             known = fields.setdefault(field.name.lower(), field)
-            if not is_same_type(known.dataType, field.dataType):
+            merged = merged_type(known.dataType, field.dataType)
+            if merged is not None:
+                fields[field.name.lower()] = StructField(known.name, merged, True, known.metadata)
+            else:
                 raise GraphError(
                     f"flow '{flow.flow.name}' writes column '{field.name}' of '{dataset.name}' as "
                     f"{field.dataType.simpleString()}, another flow as "
@@ -297,11 +301,6 @@ def _check_names(dataset: Dataset, flow: ResolvedFlow) -> None:
         seen.add(name.lower())
 
 
-def is_same_type(one: DataType, other: DataType) -> bool:
-    """Return whether two types differ in nothing but what may be NULL inside them."""
-    return one.simpleString().lower() == other.simpleString().lower()
-
-
 def _declared_schema(dataset: Dataset, found: StructType) -> StructType:
     if dataset.schema is None:
         return found
@@ -311,7 +310,8 @@ def _declared_schema(dataset: Dataset, found: StructType) -> StructType:
     wanted = {field.name.lower(): field for field in declared.fields}
     for field in found.fields:
         known = wanted.get(field.name.lower())
-        if known is None or not is_same_type(known.dataType, field.dataType):
+        merged = merged_type(known.dataType, field.dataType) if known else None
+        if known is None or merged is None or not is_same_type(known.dataType, merged):
             allowed = known.dataType.simpleString() if known else "no such column"
             raise DefinitionError(
                 f"dataset '{dataset.name}': its query gives column '{field.name}' as "
