@@ -19,8 +19,8 @@ TWO_FAULTS = (
 def test_every_fault_is_printed_with_its_place(cli: Cli, write: Write) -> None:
     done = cli("validate", "--bundle", write({"databricks.yml": TWO_FAULTS}))
     assert done.exit_code == 1
-    assert "databricks.yml:9:7: error: " in done.stdout
-    assert "databricks.yml:24:35: error: task 'say' depends on unknown task 'refrsh'" in done.stdout
+    assert "databricks.yml:10:7: error: " in done.stdout
+    assert "databricks.yml:25:35: error: task 'say' depends on unknown task 'refrsh'" in done.stdout
     assert "did you mean 'libraries'?" in done.stdout
     assert "Validation OK" not in done.stdout
 
@@ -30,7 +30,7 @@ def test_broken_bundle_is_told_as_json(cli: Cli, write: Write) -> None:
     found = json.loads(done.stdout)
     assert done.exit_code == 1
     assert found["valid"] is False
-    assert ("databricks.yml", 24, 35, "error") in [
+    assert ("databricks.yml", 25, 35, "error") in [
         (d["file"], d["line"], d["column"], d["severity"]) for d in found["diagnostics"]
     ]
 
