@@ -27,7 +27,7 @@ COMPARED = {
     "orders_stage": OF_STAGE,
     "orders_quarantine": OF_STAGE,
     "orders_target": "*",
-    AUXILIARY: "*",
+    AUXILIARY: "* EXCLUDE (__dlt_at)",  # when it was applied
     "order_files": "file, rows, quarantined, newest_change_at",
 }
 
