@@ -67,9 +67,6 @@ def apply_changes(
             "column_list and except_column_list exclude each other", origin=origin
         )
 
-    def names(values: Columns | None, argument: str) -> tuple[str, ...] | None:
-        return None if values is None else as_names(values, word=argument, origin=origin)
-
     active_registry(word).add_flow(
         AutoCdcFlow(
             name=name or flow_name or plain(target),
@@ -82,18 +79,22 @@ def apply_changes(
             ignore_null_updates=bool(ignore_null_updates),
             apply_as_deletes=None if apply_as_deletes is None else as_sql(apply_as_deletes),
             apply_as_truncates=None if apply_as_truncates is None else as_sql(apply_as_truncates),
-            column_list=names(column_list, "column_list"),
-            except_column_list=names(except_column_list, "except_column_list"),
+            column_list=_names(column_list, "column_list", origin),
+            except_column_list=_names(except_column_list, "except_column_list", origin),
             scd_type=_scd_type(stored_as_scd_type, origin),
-            track_history_column_list=names(track_history_column_list, "track_history_column_list"),
-            track_history_except_column_list=names(
-                track_history_except_column_list, "track_history_except_column_list"
+            track_history_column_list=_names(
+                track_history_column_list, "track_history_column_list", origin
             ),
-            ignore_null_updates_column_list=names(
-                ignore_null_updates_column_list, "ignore_null_updates_column_list"
+            track_history_except_column_list=_names(
+                track_history_except_column_list, "track_history_except_column_list", origin
             ),
-            ignore_null_updates_except_column_list=names(
-                ignore_null_updates_except_column_list, "ignore_null_updates_except_column_list"
+            ignore_null_updates_column_list=_names(
+                ignore_null_updates_column_list, "ignore_null_updates_column_list", origin
+            ),
+            ignore_null_updates_except_column_list=_names(
+                ignore_null_updates_except_column_list,
+                "ignore_null_updates_except_column_list",
+                origin,
             ),
             once=once,
         )
@@ -192,9 +193,6 @@ def apply_changes_from_snapshot(
             origin=origin,
         )
 
-    def names(values: Columns | None, argument: str) -> tuple[str, ...] | None:
-        return None if values is None else as_names(values, word=argument, origin=origin)
-
     active_registry(word).add_flow(
         SnapshotFlow(
             name=name or plain(target),
@@ -203,9 +201,11 @@ def apply_changes_from_snapshot(
             keys=as_names(keys, word="keys", origin=origin),
             origin=origin,
             scd_type=_scd_type("1" if stored_as_scd_type is None else stored_as_scd_type, origin),
-            track_history_column_list=names(track_history_column_list, "track_history_column_list"),
-            track_history_except_column_list=names(
-                track_history_except_column_list, "track_history_except_column_list"
+            track_history_column_list=_names(
+                track_history_column_list, "track_history_column_list", origin
+            ),
+            track_history_except_column_list=_names(
+                track_history_except_column_list, "track_history_except_column_list", origin
             ),
         )
     )
@@ -239,3 +239,7 @@ def _scd_type(given: str | int, origin: Origin) -> int:
     if str(given) not in ("1", "2"):
         raise DefinitionError(f"stored_as_scd_type is {given!r}; allowed: 1, 2", origin=origin)
     return int(given)
+
+
+def _names(values: Columns | None, argument: str, origin: Origin) -> tuple[str, ...] | None:
+    return None if values is None else as_names(values, word=argument, origin=origin)

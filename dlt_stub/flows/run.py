@@ -221,14 +221,12 @@ def _run_stream(
             raised.append(error)  # Spark keeps only its text on the way through the JVM
             raise
 
-    checkpoint = checkpoint_of(context.place.flow(flow.flow.target, flow.flow.name))
-    check_state(
-        flow.flow, context.place.flow(flow.flow.target, flow.flow.name), flow.analysis.state
-    )
+    folder = context.place.flow(flow.flow.target, flow.flow.name)
+    check_state(flow.flow, folder, flow.analysis.state)
     query = (
         frame.writeStream.outputMode("complete" if flow.analysis.is_aggregated else "append")
         .foreachBatch(handle)
-        .option("checkpointLocation", str(checkpoint))
+        .option("checkpointLocation", str(checkpoint_of(folder)))
         .trigger(availableNow=True)
         .start()
     )

@@ -8,12 +8,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
-from dlt_stub.declare.user_session import UserSession
-from dlt_stub.engine.names import SessionNames
-from dlt_stub.engine.session import SESSION_DEFAULTS
 from dlt_stub.errors import UsageError, nearest
 from dlt_stub.expectations import ExpectationMetrics
-from dlt_stub.flows.functions import WorkspaceFunctions
+from dlt_stub.flows.sessions import knowing_workspace, private_session
 from dlt_stub.testing.landing import land
 from dlt_stub.testing.outside import three_levels, write_outside_table
 from dlt_stub.testing.rows import RowSpelling, assert_rows
@@ -142,22 +139,14 @@ class PipelineUnderTest:
         Shape: what the query returns, batch.
         """
         pipeline = self.pipeline
-        private = pipeline.spark.newSession()
-        for key, value in SESSION_DEFAULTS.items():
-            private.conf.set(key, value)
-        catalog, schema = pipeline.place.catalog, pipeline.place.schema
-        names = SessionNames(
-            session=private,
+        session = knowing_workspace(
+            private_session(pipeline.spark),
             paths=pipeline.paths,
             registry=pipeline.registry,
-            catalog=catalog,
-            schema=schema,
-            functions=WorkspaceFunctions(
-                pipeline.paths, pipeline.registry, catalog=catalog, schema=schema
-            ),
+            catalog=pipeline.place.catalog,
+            schema=pipeline.place.schema,
         )
-        names.use()
-        return UserSession(private, names=names).sql(text)
+        return session.sql(text)
 
     def _volume_file(self, name: str) -> Path:
         place = self.pipeline.place

@@ -17,12 +17,11 @@ from dlt_stub.declare.notebook_sources import RUN_MAGICS
 from dlt_stub.declare.user_code import user_world
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
-from dlt_stub.engine.names import SessionNames
-from dlt_stub.engine.session import SESSION_DEFAULTS, start_session
+from dlt_stub.engine.session import start_session
 from dlt_stub.errors import UnknownFieldError, UsageError
 from dlt_stub.events import Event, Listener, event_schema, read_events
-from dlt_stub.flows.functions import WorkspaceFunctions
 from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.flows.sessions import knowing_workspace, private_session
 from dlt_stub.graph import Graph
 from dlt_stub.locks import exclusive
 from dlt_stub.paths import WorkspacePaths
@@ -34,10 +33,7 @@ from dlt_stub.update.run import PipelineSources, UpdateRun
 SOURCE_SUFFIXES = (".py", ".sql", ".ipynb")  # all are found; what does not run here is refused
 # A stream keeps the progress of its last 100 micro-batches only; an update reads them all.
 _SESSION_SETTINGS = {
-    **SESSION_DEFAULTS,
     "spark.sql.streaming.numRecentProgressUpdates": "1000000",
-    # Delta's parser knows nothing of parameters put into the text: they are bound in the plan.
-    "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
     # It only prunes earlier; with it a flow with one fail rule takes 16 s to plan and run, not 2 s.
     "spark.sql.constraintPropagation.enabled": "false",
     # Source: docs "Build a custom stateful application with transformWithState", 2026-11-24: the
@@ -255,9 +251,7 @@ class Pipeline:
 
     def _session(self) -> UserSession:
         """Return a session of this update's own, so that no setting outlives it."""
-        private = self.spark.newSession()
-        for key, value in _SESSION_SETTINGS.items():
-            private.conf.set(key, value)
+        private = private_session(self.spark, _SESSION_SETTINGS)
         for key, value in self.configuration.items():
             try:
                 private.conf.set(key, self.paths.to_local(value))
@@ -267,22 +261,14 @@ class Pipeline:
                     f"{str(error).splitlines()[0]}",
                     hint="a static Spark setting belongs to the session the pipeline is given",
                 ) from error
-        names = SessionNames(
-            session=private,
+        return knowing_workspace(
+            private,
             paths=self.paths,
             registry=self.registry,
             catalog=self.place.catalog,
             schema=self.place.schema,
-            functions=WorkspaceFunctions(
-                self.paths,
-                self.registry,
-                catalog=self.place.catalog,
-                schema=self.place.schema,
-            ),
             stays_in_schema=True,
         )
-        names.use()
-        return UserSession(private, names=names)
 
 
 def source_files(source: Sequence[str | os.PathLike[str]], base: Path) -> tuple[Path, ...]:

@@ -12,11 +12,10 @@ from dlt_stub.bundle import Bundle, load_bundle, pipeline_source_files
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
-from dlt_stub.engine.names import SessionNames
-from dlt_stub.engine.session import SESSION_DEFAULTS, start_session
+from dlt_stub.engine.session import start_session
 from dlt_stub.errors import NotEmulatedError, StateError, UsageError, nearest
 from dlt_stub.events import Listener
-from dlt_stub.flows.functions import WorkspaceFunctions
+from dlt_stub.flows.sessions import knowing_workspace, private_session
 from dlt_stub.jobs import (
     FileArrivalTrigger,
     JobRun,
@@ -240,23 +239,14 @@ class Workspace:
 
     def session(self) -> UserSession:
         """Return a session of its own that knows the workspace's tables, functions and volumes."""
-        private = self.spark.newSession()
-        for key, value in SESSION_DEFAULTS.items():
-            private.conf.set(key, value)
-        # Delta's parser knows nothing of parameter markers; so they are bound after it, as of old.
-        private.conf.set("spark.sql.legacy.parameterSubstitution.constantsOnly", "true")
         catalog, schema = self._default_schema()
-        functions = WorkspaceFunctions(self.paths, self.registry, catalog=catalog, schema=schema)
-        names = SessionNames(
-            session=private,
+        return knowing_workspace(
+            private_session(self.spark),
             paths=self.paths,
             registry=self.registry,
             catalog=catalog,
             schema=schema,
-            functions=functions,
         )
-        names.use()
-        return UserSession(private, names=names)
 
     def _default_schema(self) -> tuple[str, str]:
         for spec in self.bundle.pipelines.values():
