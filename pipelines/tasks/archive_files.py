@@ -12,8 +12,13 @@ anywhere and be run again with the same outcome: a move gives the file a second 
 first one away where the file system has links, and is otherwise a copy that is published only when
 it is whole.
 
-One run at a time (the job's ``max_concurrent_runs: 1``). Producers write under a name that begins
-with ``.`` or ``_`` and rename: a file still being written looks like any other.
+One run at a time for an archive folder: a run says there that it is at work, then looks whether
+another is, and then fails, having touched nothing. Two that begin at the same instant may both do
+so. The sign of a run that died is ignored: at once on the machine it died on, else after an hour.
+One source folder has one archive folder: runs with two do not see each other.
+
+Producers write under a name that begins with ``.`` or ``_`` and rename: a file still being written
+looks like any other.
 """
 
 import argparse
@@ -21,8 +26,12 @@ import errno
 import hashlib
 import os
 import shutil
+import socket
 import stat
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +45,9 @@ WHOLE = ".whole"
 TAKEN = ".taken"
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}
 READ_BYTES = 1 << 20
+AT_WORK = ".at-work-"
+DEAD_SECONDS = 3600
+RENEW_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,22 +105,142 @@ def archive(
 
     Raises:
         ValueError: one of the two folders lies in the other, or they are in two volumes.
+        RuntimeError: another run is at work on the archive.
     """
     check_folders(source, archive)
-    finished = finish_interrupted(source, archive)
+    with alone(archive) as sign:
+        finished = finish_interrupted(source, archive)
+        return finished + settle_all(spark, source, archive, stage, run_started, sign)
+
+
+def settle_all(
+    spark: SparkSession,
+    source: Path,
+    archive: Path,
+    stage: str,
+    run_started: datetime,
+    sign: "AtWork",
+) -> list[Outcome]:
+    """Move what is committed and return what became of every file that is there."""
     # The order matters: a file replaced after the snapshot differs from it when it is to be moved,
     # and one replaced before it is no longer the version that the stage table has.
     snapshot = snapshot_files(source)
     if not snapshot:
-        return finished
+        return []
     present = versions_of_empty(snapshot) | versions_in_folder(spark, source)
     known = Known(
         present=present,
         committed=versions_in_stage(spark, stage, source, present.values()),
         run_started_ms=int(run_started.timestamp() * 1000),
     )
-    settled = [settle(source, archive, path, seen, known) for path, seen in snapshot.items()]
-    return finished + settled
+    outcomes = []
+    for path, seen in snapshot.items():
+        sign.renew()
+        outcomes.append(settle(source, archive, path, seen, known))
+    return outcomes
+
+
+class AtWork:
+    """The sign of one run in the staging folder; its name says whose it is.
+
+    A name, and not what a file holds: a name is there whole or not at all.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._renewed = time.monotonic()
+
+    @classmethod
+    def of_this_run(cls, archive: Path) -> "AtWork":
+        """Return the sign of a run of this process, which is not put up yet."""
+        pid = os.getpid()
+        words = (str(pid), process_mark(pid) or "", uuid.uuid4().hex, socket.gethostname())
+        return cls(archive / STAGING / (AT_WORK + "-".join(words)))
+
+    @property
+    def owner(self) -> str:
+        """The process that put it up, in words."""
+        pid, _, _, host = self._words
+        return f"process {pid} on {host}"
+
+    @property
+    def _words(self) -> tuple[str, str, str, str]:
+        pid, mark, unique, host = self.file.name.removeprefix(AT_WORK).split("-", 3)
+        return pid, mark, unique, host
+
+    def put_up(self) -> None:
+        """Let other runs see the sign, and that it is fresh."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(f"{datetime.now(UTC).isoformat()}\n", encoding="utf-8")
+        self._renewed = time.monotonic()
+
+    def renew(self) -> None:
+        """Keep the sign fresh.
+
+        Raises:
+            RuntimeError: another run took it for a dead one's and is at work now.
+        """
+        if not self.file.exists():
+            raise RuntimeError(
+                f"the sign of this run, {self.file}, was taken away: another run may be at work"
+            )
+        if time.monotonic() - self._renewed > RENEW_SECONDS:
+            self.put_up()
+
+    def is_alive(self) -> bool:
+        """Return whether the run may still be at work."""
+        try:
+            age_seconds = time.time() - self.file.stat().st_mtime
+        except FileNotFoundError:  # it ended just now
+            return False
+        pid, mark, _, host = self._words
+        if host == socket.gethostname() and process_mark(int(pid)) != mark:
+            return False
+        return age_seconds < DEAD_SECONDS
+
+
+@contextmanager
+def alone(archive: Path) -> Iterator[AtWork]:
+    """Let no other run work on ``archive`` while the block runs.
+
+    Put up the sign, then look: of two runs the later one to look sees the other, whatever the file
+    system knows of locks.
+
+    Raises:
+        RuntimeError: another run is at work.
+    """
+    sign = AtWork.of_this_run(archive)
+    sign.put_up()
+    try:
+        for file in sorted(sign.file.parent.glob(f"{AT_WORK}*")):
+            other = AtWork(file)
+            if file == sign.file:
+                continue
+            if other.is_alive():
+                raise RuntimeError(
+                    f"{other.owner} is archiving to {archive}: nothing was moved, the next run "
+                    f"takes it. If that process is gone, delete {file} or wait an hour"
+                )
+            file.unlink(missing_ok=True)
+        yield sign
+    finally:
+        sign.file.unlink(missing_ok=True)
+
+
+def process_mark(pid: int) -> str | None:
+    """Return what tells a process from others that had its number, or None if there is none."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # it is there, and another user's
+    try:
+        facts = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""  # no Linux: the number has to do
+    state, *numbers = facts.rpartition(")")[2].split()
+    return None if state in "ZX" else numbers[18]  # dead, not yet buried; else when it started
 
 
 def settle(source: Path, archive: Path, path: str, seen: os.stat_result, known: Known) -> Outcome:
@@ -320,8 +452,8 @@ def copy_whole(file: Path, staged: Path) -> None:
 def publish(whole: Path, archive: Path, version: Version) -> Path:
     """Give a whole copy its name in the archive, the first that is free.
 
-    Without links a name cannot be taken and checked in one step; one run at a time keeps the gap
-    between the two empty.
+    Without links a name cannot be taken and checked in one step; ``alone`` keeps the gap between
+    the two empty.
     """
     target = next(name for name in archive_names(archive, version) if not os.path.lexists(name))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -334,6 +466,8 @@ def finish_interrupted(source: Path, archive: Path) -> list[Outcome]:
     outcomes = []
     staging = archive / STAGING
     for left in sorted(file for file in staging.rglob("*") if file.is_file()):
+        if left.name.startswith(AT_WORK):
+            continue
         version, state = parse_staging_name(left.relative_to(staging))
         original = source / version.path
         if state == TAKEN:
