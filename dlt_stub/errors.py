@@ -8,7 +8,8 @@ DltStubError
 │   └── GraphError              datasets do not fit together                      (exit 1)
 ├── NotEmulatedError            Databricks can, we cannot: refused aloud          (exit 1)
 ├── SourceError                 files or options of a cloudFiles source           (exit 1)
-│   └── UnknownFieldError       new columns: schema written, the flow restarts
+│   ├── UnknownFieldError       new columns: schema written, the flow restarts
+│   └── RefusedFilesError       some files cannot be read, all others are committed
 ├── FlowError                   a flow failed while it ran                        (exit 1)
 │   └── ExpectationViolation    a fail expectation was not met
 ├── StateError                  ledger, registry or event log cannot be trusted   (exit 1)
@@ -16,7 +17,7 @@ DltStubError
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -106,6 +107,28 @@ class UnknownFieldError(SourceError):
     """
 
     condition = "UNKNOWN_FIELD_EXCEPTION.NEW_FIELDS_IN_FILE"
+
+
+class RefusedFilesError(SourceError):
+    """Raised when files cannot be read, after every other file of the flow was committed.
+
+    ``reasons`` holds, by the path of each such file, why.
+    """
+
+    condition = "CLOUD_FILES.REFUSED_FILES"
+
+    def __init__(
+        self, reasons: Mapping[str, str], *, origin: Origin | None = None, hint: str | None = None
+    ) -> None:
+        self.reasons = dict(reasons)
+        many = "1 file is" if len(self.reasons) == 1 else f"{len(self.reasons)} files are"
+        lines = "".join(f"\n  - {reason}" for reason in self.reasons.values())
+        way_out = "replace what is refused or move it out of the source folder, then run again"
+        super().__init__(
+            f"{many} refused; every other file was taken in:{lines}",
+            origin=origin,
+            hint=hint or way_out,
+        )
 
 
 class FlowError(DltStubError):

@@ -2,7 +2,7 @@
 
 from dlt_stub.cloud_files.cleaning import Cleaning, cleaning_of
 from dlt_stub.cloud_files.options import EvolutionMode, KnownOptions, known_options
-from dlt_stub.cloud_files.records import FileBatch, FileEntry, IngestedFile
+from dlt_stub.cloud_files.records import FileBatch, FileEntry, FilePlan, IngestedFile, Refused
 from dlt_stub.cloud_files.source import CloudFilesSource
 from dlt_stub.cloud_files.state import CloudFilesState
 
@@ -13,8 +13,10 @@ __all__ = [
     "EvolutionMode",
     "FileBatch",
     "FileEntry",
+    "FilePlan",
     "IngestedFile",
     "KnownOptions",
+    "Refused",
     "cleaning_of",
     "known_options",
 ]

@@ -30,6 +30,7 @@ from pyspark.sql.types import (
 from dlt_stub.cloud_files.options import CloudFilesOptions
 from dlt_stub.errors import NotEmulatedError, Origin, SourceError
 
+UNSTORABLE: Final = " ,;{}()\n\t="  # in names of columns, unless the table maps them
 _TEXT: Final = StringType()
 _PATH: Final = "dlt_path"
 _DOTTED: Final = re.compile(r"[^\s:`.]+(\.[^\s:`.]+)+")
@@ -225,6 +226,11 @@ def with_rescued(schema: StructType, name: str | None) -> StructType:
     if name is None or name in schema.fieldNames():
         return schema
     return StructType([*schema.fields, StructField(name, _TEXT)])
+
+
+def is_unstorable(name: str) -> bool:
+    """Return whether no Delta table without column mapping takes a column of that name."""
+    return any(letter in name for letter in UNSTORABLE)
 
 
 def new_columns(header: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:

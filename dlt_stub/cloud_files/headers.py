@@ -20,6 +20,17 @@ from dlt_stub.errors import Origin, SourceError
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _PLAIN_CHARSETS: Final = ("UTF-8", "ISO-8859-1", "US-ASCII")
 _COMPRESSED: Final = re.compile(r"\.(gz|bz2|deflate|lz4|snappy|zst|zstd|xz)$")
+_PACKED_BY: Final = {"gz": "gzip", "bz2": "bzip2"}
+_LOSSY: Final = "\ufffd"  # what a decoder writes for bytes that mean nothing to it
+# First bytes -> what the file is instead of CSV, and what to do.
+_KINDS: Final = (
+    (b"PK\x03\x04", "a zip archive", "unpack it"),
+    (b"\x1f\x8b", "gzip", "give it a name that ends in .gz"),
+    (b"BZh", "bzip2", "give it a name that ends in .bz2"),
+    (b"PAR1", "Parquet", "read it with cloudFiles.format parquet"),
+    (b"\xff\xfe", "UTF-16", "deliver it in {charset}, or set the option encoding to its own"),
+    (b"\xfe\xff", "UTF-16", "deliver it in {charset}, or set the option encoding to its own"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +84,22 @@ class HeaderReader:
         """Return the header of one file; one with no record at all has no columns.
 
         Raises:
-            SourceError: the file cannot be read, or two of its columns have one name.
+            SourceError: the file cannot be read or unpacked, its header is no text, or two of its
+                columns have one name.
         """
         if file.size == 0:
             return Header(columns=(), has_rows=False)
+        self._unpack(file)
         try:
             first, has_second = self._first_record(file)
         except (OSError, Py4JJavaError) as error:
+            reason = _reason(error)
             raise SourceError(
-                f"the header of file {file.path!r} cannot be read: {error}", origin=self._origin
+                f"the header of file {file.path!r} cannot be read: {reason}",
+                origin=self._origin,
+                hint="a file may have as many columns as the option maxColumns says, 20480 if unset"
+                if "exceeded limit of" in str(error) and "columns" in str(error)
+                else None,
             ) from error
         if first is None:
             return Header(columns=(), has_rows=False)
@@ -89,6 +107,51 @@ class HeaderReader:
             names = self._positional or tuple(f"_c{i}" for i in range(len(first)))
             return Header(columns=names, has_rows=True)
         return Header(columns=self._names(first, file), has_rows=has_second)
+
+    def _unpack(self, file: FileEntry) -> None:
+        """Return if a compressed file is whole: a cut one would fail its batch half-way."""
+        found = _COMPRESSED.search(file.path)
+        if found is None:
+            return
+        try:
+            stream = self._open(file)
+            try:
+                stream.transferTo(jvm(self._spark).java.io.OutputStream.nullOutputStream())
+            finally:
+                stream.close()
+        except Py4JJavaError as error:
+            packed = _PACKED_BY.get(found[1], found[1])
+            raise SourceError(
+                f"file {file.path!r} cannot be unpacked as {packed}: {_reason(error)}",
+                origin=self._origin,
+                hint="it was cut off, or is not what its name says: deliver it again",
+            ) from error
+
+    def _check_text(self, line: str, file: FileEntry) -> None:
+        is_lossy = _LOSSY in line and self._charset in ("UTF-8", "US-ASCII")
+        if not is_lossy and "\0" not in line:
+            return
+        begin = self._first_bytes(file)
+        is_utf16 = begin.count(b"\0") * 3 >= len(begin)
+        other = ("UTF-16" if is_utf16 else "something else", _KINDS[-1][-1])
+        found = ((kind, to_do) for magic, kind, to_do in _KINDS if begin.startswith(magic))
+        kind, way_out = next(found, other)
+        raise SourceError(
+            f"file {file.path!r} does not begin with text in {self._charset}: it looks like {kind}",
+            origin=self._origin,
+            hint=way_out.format(charset=self._charset),
+        )
+
+    def _first_bytes(self, file: FileEntry) -> bytes:
+        local = local_path(file.path)
+        if local is not None:
+            with Path(local).open("rb") as raw:
+                return raw.read(16)
+        stream = self._open(file)
+        try:
+            return bytes(stream.readNBytes(16))
+        finally:
+            stream.close()
 
     def _names(self, tokens: tuple[str | None, ...], file: FileEntry) -> tuple[str, ...]:
         names = tuple(
@@ -112,20 +175,23 @@ class HeaderReader:
             with Path(local).open("rb") as raw:
                 # Universal newlines are Hadoop's: \n, \r\n and \r alone.
                 text = io.TextIOWrapper(raw, self._charset, errors="replace", newline=None)
-                return self._first_line(text)
+                return self._first_line(text, file)
         with closing(self._java_lines(file)) as lines:
-            return self._first_line(lines)
+            return self._first_line(lines, file)
 
     def _is_plain(self, path: str) -> bool:
         has_separator = "lineSep" in self._options.reader
         is_compressed = _COMPRESSED.search(path) is not None
         return self._charset in _PLAIN_CHARSETS and not has_separator and not is_compressed
 
-    def _first_line(self, lines: Iterable[str]) -> tuple[tuple[str | None, ...] | None, bool]:
+    def _first_line(
+        self, lines: Iterable[str], file: FileEntry
+    ) -> tuple[tuple[str | None, ...] | None, bool]:
         records = (line for line in _without_mark(lines) if not self._is_skipped(line))
         first = next(records, None)
         if first is None:
             return None, False
+        self._check_text(first, file)
         if first not in self._known:
             self._known[first] = tuple(self._parser.parseLine(first) or ())
         return self._known[first], next(records, None) is not None
@@ -175,6 +241,11 @@ class HeaderReader:
         stream = path.getFileSystem(configuration).open(path)
         codec = hadoop.io.compress.CompressionCodecFactory(configuration).getCodec(path)
         return codec.createInputStream(stream) if codec is not None else stream
+
+
+def _reason(error: OSError | Py4JJavaError) -> str:
+    text = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
+    return (text or str(error)).strip().splitlines()[0]
 
 
 def _without_mark(lines: Iterable[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from dlt_stub.cloud_files.globs import has_pattern, literal_folder, prefix_pattern
 from dlt_stub.cloud_files.options import CloudFilesOptions
-from dlt_stub.cloud_files.records import FileEntry
+from dlt_stub.cloud_files.records import FileEntry, Refused
 from dlt_stub.errors import Origin, SourceError
 
 
@@ -34,29 +34,37 @@ def local_path(path: str) -> str | None:
 
 
 def list_files(
-    spark: SparkSession, path: str, options: CloudFilesOptions, origin: Origin | None
+    spark: SparkSession,
+    path: str,
+    options: CloudFilesOptions,
+    origin: Origin | None,
+    refused: Refused,
 ) -> list[FileEntry]:
     """Return every file below ``path`` that the source takes, oldest first, then by path.
+
+    What it would take but cannot, because of its name or because it is a link out of the folder or
+    to nowhere, is added to ``refused``: storage has no links (assumed), and what lies outside was
+    not delivered.
 
     Subfolders are always searched. Names that begin with ``_`` or ``.`` are skipped, folders so
     named too, as Spark does. A pattern in ``path`` means what ``prefix_pattern`` says, or, with
     ``cloudFiles.useStrictGlobber``, what it means to Spark's other file sources.
 
     Raises:
-        SourceError: the path does not exist, or a name cannot be read by Spark.
+        SourceError: the path does not exist or cannot be listed.
     """
     root = local_path(path)
     where = path if root is None else root
     is_loose = has_pattern(where) and not options.is_strict_globber
     base = literal_folder(where) if is_loose else where
     if root is not None and not has_pattern(base):
-        found = _walk(Path(os.path.normpath(base)), path, origin)
+        found = _walk(Path(os.path.normpath(base)), path, origin, refused)
     else:
         found = _walk_hadoop(spark, base, origin)
     if is_loose:
         begins = prefix_pattern(where, origin).match
         found = (each for each in found if begins(each[1].path))
-    selects = _Selection(spark, options, origin)
+    selects = _Selection(spark, options, origin, refused)
     try:
         files = [file for relative, file in found if selects(relative, file)]
     except Py4JJavaError as error:
@@ -93,7 +101,9 @@ def _entry(path: str, status: os.stat_result) -> FileEntry:
     return FileEntry(path=path, size=status.st_size, modified_ms=status.st_mtime_ns // 1_000_000)
 
 
-def _walk(root: Path, path: str, origin: Origin | None) -> Iterator[tuple[str, FileEntry]]:
+def _walk(
+    root: Path, path: str, origin: Origin | None, refused: Refused
+) -> Iterator[tuple[str, FileEntry]]:
     if not root.exists():
         raise _missing(path, origin)
     if root.is_file():
@@ -104,14 +114,33 @@ def _walk(root: Path, path: str, origin: Origin | None) -> Iterator[tuple[str, F
         if not isinstance(error, FileNotFoundError):  # a folder may go while it is looked at
             raise SourceError(f"cannot list {path!r}: {error}", origin=origin) from error
 
+    inside = root.resolve()
+
+    def leads_out(link: Path) -> bool:
+        if not link.is_symlink() or (link.exists() and link.resolve().is_relative_to(inside)):
+            return False
+        where = "leads out of the source folder" if link.exists() else "leads nowhere"
+        refused.add(
+            str(link),
+            SourceError(
+                f"{str(link)!r} is a link that {where}: only what lies in the folder is delivered",
+                hint="put the file itself there",
+            ),
+        )
+        return True
+
     for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refuse):
         subfolders[:] = [
             name
             for name in subfolders
-            if not _is_hidden(name) and not _leads_upwards(root, Path(folder, name))
+            if not _is_hidden(name)
+            and not _leads_upwards(root, Path(folder, name))
+            and not leads_out(Path(folder, name))
         ]
         for name in names:
             file = Path(folder, name)
+            if not _is_hidden(name) and leads_out(file):
+                continue
             try:
                 found = file.stat()
             except FileNotFoundError:  # gone since the folder was listed
@@ -178,12 +207,18 @@ class _Selection:
     _before_ms: float
     _options: CloudFilesOptions
     _origin: Origin | None
+    _refused: Refused
 
     def __init__(
-        self, spark: SparkSession, options: CloudFilesOptions, origin: Origin | None
+        self,
+        spark: SparkSession,
+        options: CloudFilesOptions,
+        origin: Origin | None,
+        refused: Refused,
     ) -> None:
         self._options = options
         self._origin = origin
+        self._refused = refused
         pattern = options.path_glob_filter
         self._glob = jvm(spark).org.apache.hadoop.fs.GlobPattern(pattern) if pattern else None
         zone = options.reader.get("timeZone") or spark.conf.get("spark.sql.session.timeZone")
@@ -199,7 +234,11 @@ class _Selection:
             return False
         if not self._after_ms < file.modified_ms < self._before_ms:
             return False
-        self._check(file, name)
+        try:
+            self._check(file, name)
+        except SourceError as error:
+            self._refused.add(file.path, error)
+            return False
         return True
 
     def _check(self, file: FileEntry, name: str) -> None:

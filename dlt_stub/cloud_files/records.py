@@ -1,7 +1,9 @@
 """What the rooms above see of a cloudFiles source: files, batches of files, what became of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from dlt_stub.errors import Origin, RefusedFilesError, SourceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,35 @@ class FileBatch:
     def is_empty(self) -> bool:
         """Whether no file of the batch held a data row: it may be committed without a Spark job."""
         return all(file.is_empty for file in self.files)
+
+
+@dataclass(slots=True, kw_only=True)
+class Refused:
+    """The files that cannot be read, by path, and why; filled while files are looked at."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, path: str, error: SourceError) -> None:
+        """Note that the file at ``path`` is left where it is, because of ``error``."""
+        hint = f" ({error.hint})" if error.hint else ""
+        self.reasons[path] = f"{error.message}{hint}"
+
+    def raise_if_any(self, origin: Origin | None) -> None:
+        """Return if no file was refused.
+
+        Raises:
+            RefusedFilesError: there are refused files; the message names each of them.
+        """
+        if self.reasons:
+            raise RefusedFilesError(self.reasons, origin=origin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePlan:
+    """What a flow has to do: its batches, oldest first, and the files that it must leave."""
+
+    batches: tuple[FileBatch, ...]
+    refused: Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

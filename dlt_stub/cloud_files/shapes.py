@@ -18,7 +18,7 @@ from dlt_stub.cloud_files.nested import grown, has_fields, is_scalar, unknown_fi
 from dlt_stub.cloud_files.options import CloudFilesOptions, EvolutionMode
 from dlt_stub.cloud_files.parquet_files import merge_types, read_footers, read_parquet
 from dlt_stub.cloud_files.reading import read_csv
-from dlt_stub.cloud_files.records import FileEntry
+from dlt_stub.cloud_files.records import FileEntry, Refused
 from dlt_stub.cloud_files.xml_files import check_elements, read_elements, read_xml
 from dlt_stub.errors import NotEmulatedError, Origin, SourceError
 
@@ -40,16 +40,19 @@ class Shapes:
     origin: Origin | None
     positional: tuple[str, ...] | None = None
 
-    def headers(self, files: Iterable[FileEntry]) -> dict[FileEntry, Header]:
+    def headers(self, files: Iterable[FileEntry], refused: Refused) -> dict[FileEntry, Header]:
         """Return the columns of each file; a file gone since it was listed is left out.
 
+        CSV files that cannot be read, or whose columns cannot be told apart, are left out too, and
+        added to ``refused``.
+
         Raises:
-            SourceError: a file cannot be read, or has columns that cannot be told apart.
+            SourceError: a file of another format cannot be read.
             NotEmulatedError: two keys of a file differ in case only, or a name cannot be read.
         """
         match self.options.format:
             case FileFormat.CSV:
-                found = self._csv_headers(files)
+                found = self._csv_headers(files, refused)
             case FileFormat.JSON if self.needs_keys:
                 present = [file for file in files if stat_file(self.spark, file.path) is not None]
                 found = read_keys(self.spark, present, self.options)
@@ -60,8 +63,12 @@ class Shapes:
                 found = read_footers(self.spark, files, self.options, self.origin)
             case _:  # Spark's readers skip a file of no bytes, whatever its format
                 found = {file: Header(columns=(), has_rows=file.size > 0) for file in files}
-        for file, header in found.items():
-            self._check(file, header)
+        for file, header in list(found.items()):
+            try:
+                self._check(file, header)
+            except SourceError as error:
+                refused.add(file.path, error)
+                del found[file]
         return found
 
     @property
@@ -189,7 +196,7 @@ class Shapes:
             case _:
                 return read_fixed(self.spark, paths=paths, options=self.options)
 
-    def _csv_headers(self, files: Iterable[FileEntry]) -> dict[FileEntry, Header]:
+    def _csv_headers(self, files: Iterable[FileEntry], refused: Refused) -> dict[FileEntry, Header]:
         reader = HeaderReader(
             self.spark, self.options, positional=self.positional, origin=self.origin
         )
@@ -197,10 +204,9 @@ class Shapes:
         for file in files:
             try:
                 headers[file] = reader.read(file)
-            except SourceError:
-                if stat_file(self.spark, file.path) is None:  # gone since it was listed
-                    continue
-                raise
+            except SourceError as error:
+                if stat_file(self.spark, file.path) is not None:  # else gone since it was listed
+                    refused.add(file.path, error)
         return headers
 
     def _check(self, file: FileEntry, header: Header) -> None:
@@ -284,7 +290,9 @@ class Shapes:
             return Match(header=names, targets=names)
         if not columns:  # the batch was planned under options for which keys did not matter
             files = (stat_file(self.spark, path) for path in paths)
-            headers = self.headers(file for file in files if file is not None)
+            refused = Refused()
+            headers = self.headers((file for file in files if file is not None), refused)
+            refused.raise_if_any(self.origin)
             keys = itertools.chain.from_iterable(header.columns for header in headers.values())
             columns = tuple(sorted(set(keys)))
         return match_columns(columns, schema, self.options)

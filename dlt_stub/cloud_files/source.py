@@ -9,7 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructField, StructType
 
 from dlt_stub.cloud_files.columns import (
+    UNSTORABLE,
     check_types,
+    is_unstorable,
     new_columns,
     parse_ddl,
     parse_hints,
@@ -29,13 +31,14 @@ from dlt_stub.cloud_files.partitions import (
     keys_in,
     with_partitions,
 )
-from dlt_stub.cloud_files.records import FileBatch, FileEntry
+from dlt_stub.cloud_files.records import FileBatch, FileEntry, FilePlan, Refused
 from dlt_stub.cloud_files.shapes import Shapes
 from dlt_stub.cloud_files.state import CloudFilesState
 from dlt_stub.errors import NotEmulatedError, Origin, SourceError, UnknownFieldError
 
 _SAMPLE_FILES: Final = 1000
 _SAMPLE_BYTES: Final = 50 * 2**30
+_SHOWN_LETTERS: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +119,7 @@ class CloudFilesSource:
         reader = spark.readStream.schema(schema).option("__globPaths__", "false")
         return reader.format(self._any_format).load(_empty_folder(state))
 
-    def plan(
-        self, spark: SparkSession, state: CloudFilesState, schema: StructType
-    ) -> list[FileBatch]:
+    def plan(self, spark: SparkSession, state: CloudFilesState, schema: StructType) -> FilePlan:
         """Return the batches to do, oldest first: those begun before, then those of new files.
 
         ``schema`` is what ``current_schema`` returned. A batch has its number and files in the
@@ -126,19 +127,23 @@ class CloudFilesSource:
         ``Shapes.groups``); no batch has more files than ``maxFilesPerTrigger``, and none goes on
         after ``maxBytesPerTrigger`` is reached.
 
+        A file that cannot be read gets no batch: it is among the plan's ``refused``, this time and
+        the next, until it is replaced or gone. Auto Loader's stream fails at such a file before
+        anything of its micro-batch is written (assumed); here nothing waits for it.
+
         Raises:
             UnknownFieldError: a new file holds new columns; the next schema has been written, no
                 batch has been assigned, and the call succeeds when it is repeated.
-            SourceError: the same, where the evolution mode is ``failOnNewColumns``; or a file
-                cannot be read.
+            SourceError: the same, where the evolution mode is ``failOnNewColumns``.
         """
-        found = list_files(spark, self.path, self.options, self.origin)
+        refused = Refused()
+        found = list_files(spark, self.path, self.options, self.origin, refused)
         if not state.is_started:
             state.start([] if self.options.include_existing_files else found)
         overwrites = self.options.allow_overwrites
         fresh = [file for file in found if state.is_new(file, allow_overwrites=overwrites)]
         headers = {
-            keys: self._headers(spark, files, schema)
+            keys: self._headers(spark, files, schema, refused)
             for keys, files in self._by_keys(fresh).items()
         }
         shapes = self._shapes(spark, schema)
@@ -147,7 +152,7 @@ class CloudFilesSource:
         )
         groups = itertools.chain.from_iterable(map(shapes.groups, headers.values()))
         state.assign([(key, chunk) for key, files in groups for chunk in self._chunks(files)])
-        return state.pending
+        return FilePlan(batches=tuple(state.pending), refused=refused)
 
     def read(self, spark: SparkSession, state: CloudFilesState, batch: FileBatch) -> DataFrame:
         """Return the rows of one batch.
@@ -184,12 +189,48 @@ class CloudFilesSource:
         return groups
 
     def _headers(
-        self, spark: SparkSession, files: Sequence[FileEntry], schema: StructType
+        self,
+        spark: SparkSession,
+        files: Sequence[FileEntry],
+        schema: StructType,
+        refused: Refused,
     ) -> dict[FileEntry, Header]:
         names = self._partitions(files[0], schema)
-        headers = self._shapes(spark, schema, names).headers(files)
+        headers = self._shapes(spark, schema, names).headers(files, refused)
         self._check_apart(headers, names)
-        return headers
+        return self._with_storable_names(headers, schema, refused)
+
+    def _with_storable_names(
+        self, headers: dict[FileEntry, Header], known: StructType, refused: Refused
+    ) -> dict[FileEntry, Header]:
+        """Return the files whose new columns a Delta table can hold; the others are refused.
+
+        Where columns there are have such names already, the query or the table copes with them.
+
+        Source: docs "Rename and drop columns with Delta Lake column mapping", 2026-11-24.
+        """
+        names = known.fieldNames()
+        if self.options.evolution is not EvolutionMode.ADD_NEW_COLUMNS or not names:
+            return headers
+        if any(map(is_unstorable, names)):
+            return headers
+        kept = {}
+        for file, header in headers.items():
+            bad = [name for name in new_columns(header.columns, names) if is_unstorable(name)]
+            if not bad:
+                kept[file] = header
+                continue
+            others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+            refused.add(
+                file.path,
+                SourceError(
+                    f"file {file.path!r} would bring the column name {_shortened(bad[0])!r}"
+                    f"{others}, which no Delta table takes: it holds one of {UNSTORABLE!r}",
+                    hint="correct its header or its delimiter; a name that the query changes may "
+                    "stand in cloudFiles.schemaHints",
+                ),
+            )
+        return kept
 
     def _partitions(self, file: FileEntry, schema: StructType) -> tuple[str, ...]:
         """Return the columns of ``schema`` that the folders of ``file`` give a value."""
@@ -250,7 +291,9 @@ class CloudFilesSource:
     def _has_header_still(
         self, spark: SparkSession, now: FileEntry, batch: FileBatch, schema: StructType
     ) -> bool:
-        header = self._headers(spark, [now], schema).get(now)
+        refused = Refused()
+        header = self._headers(spark, [now], schema, refused).get(now)
+        refused.raise_if_any(self.origin)
         if header is None or not header.has_rows:
             return False
         # Read by name: fewer keys are no change.
@@ -280,20 +323,23 @@ class CloudFilesSource:
 
     def _inferred(self, spark: SparkSession) -> StructType:
         hints = self._hints()
-        sample = self._sample(list_files(spark, self.path, self.options, self.origin))
+        refused = Refused()
+        sample = self._sample(list_files(spark, self.path, self.options, self.origin, refused))
         partitions = inferred_partitions(spark, sample, self.path, self.options)
         if sample and partitions:
             self._partitions(sample[0], partitions)
         if self.options.format.is_fixed:
             return StructType([*FIXED_COLUMNS[self.options.format], *partitions])
         shapes = self._shapes(spark, None)
-        headers = shapes.headers(sample)
+        headers = shapes.headers(sample, refused)
+        headers = self._with_storable_names(headers, hints, refused)
         self._check_apart(headers, partitions.fieldNames())
         names = new_columns(
             list(itertools.chain.from_iterable(header.columns for header in headers.values())),
             self._reserved(),
         )
         if not names and not hints.fields:
+            refused.raise_if_any(self.origin)
             raise SourceError(
                 f"CF_EMPTY_DIR_FOR_SCHEMA_INFERENCE: the columns of {self.path!r} cannot be "
                 "inferred, because no file there has a header",
@@ -380,6 +426,10 @@ def _lacking(paths: Sequence[str], names: Sequence[str]) -> str:
     others = f" (and {len(paths) - 1} more files)" if len(paths) > 1 else ""
     who = f"file {paths[0]!r}{others} holds columns" if paths else "new files hold fields"
     return f"{who} that the schema lacks: {', '.join(names)}"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _SHOWN_LETTERS else f"{name[:_SHOWN_LETTERS]}..."
 
 
 def _empty_folder(state: CloudFilesState) -> str:

@@ -41,13 +41,14 @@ def files_now(session: SparkSession, request: CloudFilesRequest) -> DataFrame:
 
     Raises:
         DefinitionError: an option is one of streams only.
+        RefusedFilesError: a file cannot be read; no file is.
     """
     source = _source(request)
     with _state() as state:
         schema = source.current_schema(session, state)
-        frames = [
-            source.read(session, state, batch) for batch in source.plan(session, state, schema)
-        ]
+        plan = source.plan(session, state, schema)
+        plan.refused.raise_if_any(request.origin)
+        frames = [source.read(session, state, batch) for batch in plan.batches]
         if not frames:
             return session.createDataFrame([], schema)
     return reduce(DataFrame.unionByName, frames)

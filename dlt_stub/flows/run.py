@@ -89,6 +89,7 @@ def run_flow(
     Raises:
         ExpectationViolation: a row broke a fail rule; nothing of its batch was committed.
         UnknownFieldError: files hold new columns; the schema is written, start the flow again.
+        RefusedFilesError: files cannot be read; all others are committed.
         FlowError: anything else the query or the write raised.
     """
     try:
@@ -179,10 +180,10 @@ def _run_files(
     cleaning = source_cleaning(request, context)
     state = source_state(flow.flow, context.place, context.clock)
     schema = source.current_schema(context.session, state)
-    batches = source.plan(context.session, state, schema)
+    plan = source.plan(context.session, state, schema)
     table, app_id = _table(target, context), _app_id(flow, context, state.source_id)
     sink = _sink(flow, target, context, app_id)
-    for batch in batches:
+    for batch in plan.batches:
         if batch.is_empty or _is_gone(batch, context.session, table, app_id):
             state.commit(batch, {})
             continue
@@ -200,6 +201,7 @@ def _run_files(
         on_batch(metrics)
     if cleaning is not None:
         cleaning.clean(context.session, state, context.clock.now())
+    plan.refused.raise_if_any(request.origin)
 
 
 def _run_stream(

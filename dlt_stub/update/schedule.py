@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from dlt_stub.declare.records import Flow
+from dlt_stub.errors import RefusedFilesError
 from dlt_stub.events import FlowStatus
 from dlt_stub.graph import Graph, ResolvedFlow
 from dlt_stub.update.records import FlowResult
@@ -28,7 +29,8 @@ def run_flows(
     """Return the result of every selected flow, by name.
 
     A flow whose upstream failed is skipped, and told of the flow that failed first; flows that do
-    not depend on it go on. A flow that reads the pipeline's own event log runs when all others have
+    not depend on it go on. Files that were refused hold nobody up: what their flow has committed is
+    all there is to read. A flow that reads the pipeline's own event log runs when all others have
     ended, so that it sees their counts (Databricks leaves that order open).
     """
     waiting = _nodes(graph, selected)
@@ -45,9 +47,7 @@ def run_flows(
                 if not (upstream | node.after) <= results.keys():
                     continue
                 del waiting[name]
-                failed = sorted(
-                    f for f in upstream if results[f].status is not FlowStatus.COMPLETED
-                )
+                failed = sorted(f for f in upstream if not _is_complete(results[f]))
                 if failed:
                     root = results[failed[0]].skipped_for or failed[0]
                     results[name] = skip(node.flow, root)
@@ -59,6 +59,10 @@ def run_flows(
                 for future in done:
                     results[running.pop(future)] = future.result()
     return results
+
+
+def _is_complete(result: FlowResult) -> bool:
+    return result.status is FlowStatus.COMPLETED or isinstance(result.error, RefusedFilesError)
 
 
 def _nodes(graph: Graph, selected: Callable[[Flow], bool]) -> dict[str, _Node]:

@@ -48,18 +48,24 @@ class Landing:
 
     def plan(self) -> list[FileBatch]:
         state = self.state
-        return self.source.plan(self.spark, state, self.source.current_schema(self.spark, state))
+        schema = self.source.current_schema(self.spark, state)
+        plan = self.source.plan(self.spark, state, schema)
+        plan.refused.raise_if_any(None)
+        return list(plan.batches)
 
     def ingest(self) -> list[Row]:
         """Do all batches to the end and return their rows, file names included."""
         source, state = self.source, self.state
         rows: list[Row] = []
-        for batch in source.plan(self.spark, state, source.current_schema(self.spark, state)):
+        schema = source.current_schema(self.spark, state)
+        plan = source.plan(self.spark, state, schema)
+        for batch in plan.batches:
             frame = source.read(self.spark, state, batch)
             found = frame.select("*", "_metadata.file_name").collect()
             assert not (batch.is_empty and found)
             state.commit(batch, {"num_output_rows": len(found)})
             rows += found
+        plan.refused.raise_if_any(None)
         return rows
 
 

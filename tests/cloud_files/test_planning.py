@@ -174,7 +174,7 @@ def test_uri_and_path_find_the_same(landing: "Landing") -> None:
     by_uri = type(source)(
         path=f"file://{landing.folder}", options=source.options, schema=None, origin=None
     )
-    assert by_uri.plan(landing.spark, state, schema) == []
+    assert by_uri.plan(landing.spark, state, schema).batches == ()
 
 
 def test_missing_source_folder_is_named(landing: "Landing") -> None:

@@ -82,7 +82,7 @@ def test_ragged_rows_lose_nothing(landing: "Landing") -> None:
 
 
 def test_multi_line_fields_are_read(landing: "Landing") -> None:
-    landing.options |= {"multiLine": "true", "cloudFiles.schemaHints": "n INT"}
+    landing.options |= {"multiLine": "true", "cloudFiles.schemaHints": "n INT, `the\nnote` STRING"}
     landing.land("a.csv", 'n,"the\nnote"\n1,"x\ny"\n2,z,"e\nf"\nq,"v\r\nw"\n')
     rows = landing.ingest()
     assert [(row.n, row["the\nnote"]) for row in rows] == [(1, "x\ny"), (2, "z"), (None, "v\r\nw")]
