@@ -13,6 +13,8 @@ DltStubError
 ├── FlowError                   a flow failed while it ran                        (exit 1)
 │   └── ExpectationViolation    a fail expectation was not met
 ├── StateError                  ledger, registry or event log cannot be trusted   (exit 1)
+├── DiskError                   a file cannot be written or read: full, read-only (exit 2)
+├── SparkLostError              Spark's Java process has ended                    (exit 2)
 └── BusyError                   another process runs this pipeline or job         (exit 1)
 """
 
@@ -147,6 +149,20 @@ class StateError(DltStubError):
     """Raised when a file of ours (ledger, registry, event log) cannot be trusted."""
 
     condition = "STATE"
+
+
+class DiskError(DltStubError):
+    """Raised when the disk refuses: it is full, read-only, broken, or not ours to use."""
+
+    condition = "DISK"
+    exit_code = 2
+
+
+class SparkLostError(DltStubError):
+    """Raised when Spark's Java process has ended under what runs; the next session starts anew."""
+
+    condition = "SPARK_LOST"
+    exit_code = 2
 
 
 class BusyError(DltStubError):

@@ -109,6 +109,10 @@ class Display:
     def watch_event(self, event: WatchEvent) -> None:
         """Show what a look at the trigger's location found, once until it changes."""
         with self._lock:
+            if event.lost is not None:
+                self.failure(str(event.lost))
+                self.say("starting Spark anew; the run is repeated")
+                return
             if event.run is not None:
                 self.ran(event.run)
                 self._said = ()

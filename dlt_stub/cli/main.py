@@ -1,10 +1,12 @@
 """The ``dlt-stub`` command: its verbs and options, and how it ends.
 
 Exit codes: 0 all went well, 1 what was run or read is wrong, 2 the command or the machine is, 130
-interrupted. A verb's module is loaded when the verb is used.
+stopped by Ctrl-C, 143 by SIGTERM. A verb's module is loaded when the verb is used.
 """
 
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,10 +36,10 @@ class Verbs(TyperGroup):
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             typer.secho(
-                "\ninterrupted; what was committed stays, the next run goes on from there",
+                "\nstopped; what was committed stays, the same command goes on from there",
                 err=True,
             )
-            raise typer.Exit(130) from error
+            raise typer.Exit(getattr(error, "exit_code", 130)) from error
 
 
 app = typer.Typer(
@@ -202,7 +204,8 @@ def watch(
 ) -> None:
     """Run a job each time files arrive, until Ctrl-C (exit 0), and say why nothing fires.
 
-    Ctrl-C waits for a run that is under way; a second one cuts it off (exit 130).
+    Ctrl-C lets the batch under way end, for six seconds, and begins nothing new (exit 130 if a run
+    was stopped by it); a second one cuts it off. SIGTERM does the same (exit 143).
     """
     from dlt_stub.cli.watch import watch as verb
 
@@ -285,7 +288,15 @@ def doctor(
 
 def main() -> None:
     """Run the command line this process was given and exit."""
-    app(sys.argv[1:], prog_name="dlt-stub")
+    try:
+        app(sys.argv[1:], prog_name="dlt-stub")
+    except SystemExit as end:
+        if any(each.name.startswith("flow") for each in threading.enumerate()):
+            # A query function that not even being cut off has ended: Python would wait for it.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise
 
 
 if __name__ == "__main__":

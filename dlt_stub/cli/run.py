@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from dlt_stub.cli.display import Display, open_display, update_record
 from dlt_stub.cli.place import Place
+from dlt_stub.cli.signals import stop_on_signals
 from dlt_stub.errors import DltStubError, UsageError, nearest
 from dlt_stub.update import Selection, UpdateCause
 from dlt_stub.workspace import Workspace
@@ -17,6 +18,7 @@ def run(
     Raises:
         UsageError: there is no such key, or an option is none of its kind.
         BundleError: the bundle has faults.
+        Stopped: a signal ended it; it is CANCELED in the event log and the run's record.
     """
     workspace = place.open()
     is_job = _check(workspace, key, selection, parameters)
@@ -24,9 +26,10 @@ def run(
         say_warnings(workspace, display)
         with display.starting_spark():
             workspace.spark  # noqa: B018 - started here, where the display says so
-        if is_job:
-            return _run_job(workspace, key, parameters, display)
-        return _update(workspace, key, selection, display)
+        with stop_on_signals(display):
+            if is_job:
+                return _run_job(workspace, key, parameters, display)
+            return _update(workspace, key, selection, display)
 
 
 def say_warnings(workspace: Workspace, display: Display) -> None:

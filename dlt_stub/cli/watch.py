@@ -1,14 +1,10 @@
 """``dlt-stub watch``: runs a job each time its file-arrival trigger fires."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-
+from dlt_stub import stopping
 from dlt_stub.cli.display import Display, open_display
 from dlt_stub.cli.place import Place
 from dlt_stub.cli.run import say_warnings
+from dlt_stub.cli.signals import stop_on_signals
 from dlt_stub.jobs import JobRun, WatchEvent
 from dlt_stub.jobs.trigger import POLL_SECONDS
 from dlt_stub.workspace import Workspace
@@ -25,11 +21,12 @@ def watch(
 ) -> int:
     """Return 0 once it is told to stop, 1 if it ended by itself after a run that failed.
 
-    Ctrl-C lets a run that is under way come to its end; a second one does not.
+    Ctrl-C and SIGTERM end it between two runs; a run under way is stopped as ``run`` stops it.
 
     Raises:
         UsageError: there is no such job, or it has no file-arrival trigger.
         BusyError: another process watches the job already.
+        Stopped: a signal has stopped a run; the next watch begins with it.
     """
     workspace = place.open()
     workspace.trigger(key)  # refuses before Spark starts
@@ -77,13 +74,13 @@ def watch_runs(
         if event.run is not None:
             runs.append(event.run)
 
-    with _stop_on_interrupt(display) as should_stop:
+    with stop_on_signals(display):
         workspace.watch(
             key,
             waits_seconds=wait_seconds,
             poll_interval_seconds=poll,
             max_runs=max_runs,
-            should_stop=should_stop,
+            should_stop=stopping.is_wished,
             on_watch=on_watch,
             on_event=display.run_event,
             on_update=display.updated,
@@ -100,24 +97,3 @@ def _shortened(configured: dict[str, object], wait_seconds: float, poll: float) 
         f"for this watch only: the trigger waits {wait_seconds:g} s and looks every {poll:g} s; "
         f"deployed, it has {' and '.join(waits) or 'no waits'} and looks about once a minute"
     )
-
-
-@contextmanager
-def _stop_on_interrupt(display: Display) -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C ask for a stop between two runs, and the next one interrupt."""
-    wished = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield wished.is_set  # only the main thread is told of signals
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        wished.set()
-        signal.signal(signal.SIGINT, before)
-        display.say("stopping once the current run, if any, is over; Ctrl-C again cuts it off")
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield wished.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)

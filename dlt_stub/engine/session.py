@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 
 from dlt_stub.engine.jars import delta_jars
 from dlt_stub.engine.java import Java, class_archive, find_java, spark_java_home
+from dlt_stub.engine.lost import forget_lost_spark, is_spark_lost
 from dlt_stub.errors import SetupError
 
 # Source: docs "Set Spark configuration properties on Databricks", what serverless notebooks
@@ -79,6 +80,8 @@ def start_session(
     ``master`` is what ``DLT_STUB_MASTER`` says unless it is given, this machine by default. On a
     cluster the workspace folder must be one that every machine finds by the same path.
 
+    A session whose Java process has ended is forgotten, and a new process started.
+
     Java and Delta's jars are found (the jars fetched, the first time) unless ``jars`` is given.
     ``settings`` win over ours. A session already there keeps its own settings but for those of
     serverless, which decide what rows come out.
@@ -88,6 +91,8 @@ def start_session(
     """
     for name in _SECOND_TELLINGS:
         logging.getLogger(name).disabled = True
+    if is_spark_lost():
+        forget_lost_spark()
     if (running := _running_session()) is not None:
         return _adopt(running)
     master = master or os.environ.get(MASTER) or LOCAL

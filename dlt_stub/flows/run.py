@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from dlt_stub import stopping
 from dlt_stub.cdc import tombstone_seconds
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.cloud_files import (
@@ -28,6 +29,7 @@ from dlt_stub.declare.records import (
 )
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.engine.lost import lost_spark
 from dlt_stub.engine.names import SessionNames
 from dlt_stub.errors import DltStubError
 from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics
@@ -90,7 +92,9 @@ def run_flow(
         ExpectationViolation: a row broke a fail rule; nothing of its batch was committed.
         UnknownFieldError: files hold new columns; the schema is written, start the flow again.
         RefusedFilesError: files cannot be read; all others are committed.
+        SparkLostError: Spark's Java process has ended.
         FlowError: anything else the query or the write raised.
+        Stopped: that was wished before the flow had read all there is.
     """
     try:
         with context.settings.of(flow.flow, target.dataset, context.session):
@@ -98,7 +102,9 @@ def run_flow(
     except DltStubError:
         raise
     except Exception as error:
-        raise flow_error(error, flow.flow) from error
+        if stopping.is_demanded():
+            raise stopping.stopped() from error
+        raise lost_spark() or flow_error(error, flow.flow) from error
 
 
 def _run(
@@ -184,6 +190,7 @@ def _run_files(
     table, app_id = _table(target, context), _app_id(flow, context, state.source_id)
     sink = _sink(flow, target, context, app_id)
     for batch in plan.batches:
+        stopping.check()
         if batch.is_empty or _is_gone(batch, context.session, table, app_id):
             state.commit(batch, {})
             continue
@@ -212,9 +219,12 @@ def _run_stream(
     frame = _checked(frame, reads, flow, target)
     sink = _sink(flow, target, context, _app_id(flow, context))
     outcomes: dict[int, Written] = {}
-    raised: list[Exception] = []
+    raised: list[BaseException] = []
 
     def handle(batch: DataFrame, batch_id: int) -> None:
+        if stopping.is_wished():
+            raised.append(stopping.stopped())
+            raise RuntimeError("stopped")  # Spark's callback takes an Exception only
         try:
             outcomes[batch_id] = sink.write(batch, batch_id)
             if outcomes[batch_id].is_redo:

@@ -8,6 +8,7 @@ from databricks.sdk.service import jobs
 from databricks.sdk.service.jobs import RunLifeCycleState as Life
 from databricks.sdk.service.jobs import RunResultState as Result
 
+from dlt_stub import stopping
 from dlt_stub.clock import Clock
 from dlt_stub.errors import DltStubError, NotEmulatedError
 from dlt_stub.jobs.conditions import decide_run_if, evaluate_condition, upstream_meaning
@@ -32,9 +33,14 @@ class Execution:
     to: Recorder
 
     def run(self) -> None:
-        """Bring every task of the run to its end."""
+        """Bring every task of the run to its end.
+
+        Raises:
+            Stopped: that was wished before the last of them began.
+        """
         values = TaskValues()
         for task in self.plan.tasks:
+            stopping.check()
             skipped = Result.DISABLED if task.disabled else self._decide(task)
             run = self.to.run.task(task.task_key)
             if skipped is None:
@@ -91,6 +97,7 @@ class Execution:
             pause = (task.min_retry_interval_millis or 0) / 1000 - elapsed
             if pause > 0:
                 self.clock.wait(pause)
+            stopping.check()
             run = _next_attempt(run, state, self.new_id())
 
     def _attempt(self, task: jobs.Task, run: TaskRun, values: TaskValues) -> "_Done":

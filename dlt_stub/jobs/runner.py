@@ -15,6 +15,7 @@ from databricks.sdk.service import jobs
 from databricks.sdk.service.jobs import RunLifeCycleState as Life
 from databricks.sdk.service.jobs import RunResultState as Result
 
+from dlt_stub import stopping
 from dlt_stub.clock import Clock
 from dlt_stub.errors import BusyError
 from dlt_stub.jobs.execution import Execution, references_for, waiting
@@ -168,3 +169,4 @@ def _take_slot(
         if recorder.run.state.life_cycle is not Life.QUEUED:
             recorder.change_run(State(life_cycle=Life.QUEUED, message=why))
         clock.wait(QUEUE_POLL_SECONDS)
+        stopping.check()

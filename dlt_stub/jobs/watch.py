@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dlt_stub.clock import Clock
+from dlt_stub.errors import SparkLostError
 from dlt_stub.jobs.records import JobRun, TriggerInfo
 from dlt_stub.jobs.trigger import FileArrivalTrigger, TriggerCheck
 from dlt_stub.locks import exclusive
@@ -14,10 +15,14 @@ _SLICE_SECONDS = 1.0  # how soon a wish to stop is noticed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchEvent:
-    """What the loop saw: a check, and the run it led to once that is over."""
+    """What the loop saw: a check, and the run it led to once that is over.
+
+    ``lost`` says that the run has lost Spark and is repeated.
+    """
 
     check: TriggerCheck
     run: JobRun | None = None
+    lost: SparkLostError | None = None
 
 
 def ignore_watch(event: WatchEvent) -> None:
@@ -37,10 +42,11 @@ def watch_job(
 
     It looks every ``poll_interval_seconds``, and sooner when files wait for a moment that is
     nearer. A firing is confirmed when its run is over, whatever its result; a watch that dies
-    before fires again at its next start.
+    before fires again at its next start. A run that loses Spark is repeated once.
 
     Raises:
         BusyError: another process watches this job already.
+        SparkLostError: the repeated run has lost Spark too; the firing is not confirmed.
     """
     lock = trigger.state_file.with_suffix(".lock")
     runs = 0
@@ -49,7 +55,11 @@ def watch_job(
             check = trigger.check()
             on_event(WatchEvent(check=check))
             if check.fired:
-                done = run(trigger.info)
+                try:
+                    done = run(trigger.info)
+                except SparkLostError as lost:
+                    on_event(WatchEvent(check=check, lost=lost))
+                    done = run(trigger.info)
                 trigger.confirm()
                 runs += 1
                 on_event(WatchEvent(check=check, run=done))

@@ -10,11 +10,20 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from dlt_stub import stopping
 from dlt_stub.clock import Clock
 from dlt_stub.declare.records import AppendFlow, Dataset, DatasetKind, Declarations, Flow
 from dlt_stub.declare.user_code import load_declarations
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, name_table
-from dlt_stub.errors import FlowError, GraphError, UnknownFieldError, UsageError, nearest
+from dlt_stub.engine.lost import lost_spark
+from dlt_stub.errors import (
+    DltStubError,
+    FlowError,
+    GraphError,
+    UnknownFieldError,
+    UsageError,
+    nearest,
+)
 from dlt_stub.events import (
     EVENT_COLUMNS,
     Event,
@@ -117,7 +126,11 @@ class UpdateRun:
         self._progress = Progress(self._log, self.update_id)
 
     def run(self) -> UpdateResult:
-        """Return how the update ended; failures are in the result, not raised."""
+        """Return how the update ended; failures are in the result, not raised.
+
+        Raises:
+            Stopped: that was wished; the event log has the update as CANCELED.
+        """
         flows: Mapping[str, FlowResult] = {}
         try:
             self._progress.created(self._cause, self._selection)
@@ -131,12 +144,17 @@ class UpdateRun:
                 self._progress.update(UpdateState.RUNNING)
                 self._progress.flush()
                 flows = self._run_flows(graph, context)
-        except BaseException as error:
+        except BaseException as raised:
+            error = raised
+            if stopping.is_demanded() and isinstance(raised, Exception):
+                error = stopping.stopped()
+            elif isinstance(raised, Exception) and not isinstance(raised, DltStubError):
+                error = lost_spark() or raised
             is_failure = isinstance(error, Exception)
             self._progress.update(UpdateState.FAILED if is_failure else UpdateState.CANCELED, error)
             self._progress.flush()
             if not isinstance(error, Exception):
-                raise
+                raise error from (raised if error is not raised else raised.__cause__)
             self._finish_hooks()
             return self._result(UpdateState.FAILED, flows, error)
         cause = _root_cause(flows)
@@ -415,6 +433,9 @@ class UpdateRun:
                 "execution and terminated. A new update using the new schema will be started "
                 "automatically.",
             )
+        except stopping.Stopped:
+            self._progress.flow(flow, FlowStatus.STOPPED)
+            raise
         except Exception as failure:
             error, status = failure, FlowStatus.FAILED
             self._progress.flow(flow, status, error=failure)

@@ -1,9 +1,10 @@
 """Runs the flows of a graph, each after the tables it reads, independent ones side by side."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from dlt_stub import stopping
 from dlt_stub.declare.records import Flow
 from dlt_stub.errors import RefusedFilesError
 from dlt_stub.events import FlowStatus
@@ -11,6 +12,8 @@ from dlt_stub.graph import Graph, ResolvedFlow
 from dlt_stub.update.records import FlowResult
 
 SIDE_BY_SIDE = 3  # flows; each keeps a driver thread busy, and laptops have few cores
+LAST_SECONDS = 2.0  # for flows that are cut off: one that goes on longer ends with the process
+_LOOK_SECONDS = 0.5  # how soon a demand to stop is noticed
 
 RunOne = Callable[[ResolvedFlow], FlowResult]
 SkipOne = Callable[[ResolvedFlow, str], FlowResult]
@@ -32,6 +35,10 @@ def run_flows(
     not depend on it go on. Files that were refused hold nobody up: what their flow has committed is
     all there is to read. A flow that reads the pipeline's own event log runs when all others have
     ended, so that it sees their counts (Databricks leaves that order open).
+
+    Raises:
+        Stopped: that was wished; the flows under way have ended, or are left to end with the
+            process where even cutting them off did not help.
     """
     waiting = _nodes(graph, selected)
     by_target: dict[str, set[str]] = {}
@@ -39,8 +46,11 @@ def run_flows(
         by_target.setdefault(node.flow.flow.target, set()).add(node.flow.flow.name)
     results: dict[str, FlowResult] = {}
     running: dict[Future[FlowResult], str] = {}
-    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="flow") as pool:
+    pool = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="flow")
+    try:
         while waiting or running:
+            if stopping.is_wished():
+                raise stopping.stopped()
             before = len(waiting)
             for name, node in list(waiting.items()):
                 upstream = {flow for table in node.needs for flow in by_target.get(table, ())}
@@ -55,14 +65,27 @@ def run_flows(
                     running[pool.submit(run, node.flow)] = name
             assert running or len(waiting) < before, f"flows wait for each other: {list(waiting)}"
             if running:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                done, _ = wait(running, _LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
                     results[running.pop(future)] = future.result()
+    except BaseException:
+        stopping.end()
+        _wait_for_last(running)
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     return results
 
 
 def _is_complete(result: FlowResult) -> bool:
     return result.status is FlowStatus.COMPLETED or isinstance(result.error, RefusedFilesError)
+
+
+def _wait_for_last(running: Collection[Future[FlowResult]]) -> None:
+    """Return when no flow runs any more, or when one does not even end by being cut off."""
+    while wait(running, _LOOK_SECONDS).not_done and not stopping.is_demanded():
+        pass
+    wait(running, LAST_SECONDS)
 
 
 def _nodes(graph: Graph, selected: Callable[[Flow], bool]) -> dict[str, _Node]:

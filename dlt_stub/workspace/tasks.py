@@ -11,6 +11,7 @@ from databricks.sdk.service import jobs
 from dlt_stub.dbutils import redact, redacting
 from dlt_stub.declare.registry import origin_in, showing_below
 from dlt_stub.declare.user_session import UserSession
+from dlt_stub.engine.lost import lost_spark
 from dlt_stub.errors import DltStubError, NotEmulatedError
 from dlt_stub.events import Listener
 from dlt_stub.jobs import TaskContext, TaskOutcome, task_kind
@@ -115,6 +116,8 @@ class TaskRunner:
             except NotEmulatedError:
                 raise  # another try would end the same
             except Exception as error:
+                if (lost := lost_spark()) is not None:
+                    return _failed(str(lost))
                 return _failed(
                     redact(runner.secrets, _sentence(error)),
                     redact(runner.secrets, traceback.format_exc()),

@@ -12,6 +12,7 @@ from dlt_stub.bundle import Bundle, load_bundle, pipeline_source_files
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.engine.lost import is_spark_lost, lost_spark
 from dlt_stub.engine.session import start_session
 from dlt_stub.errors import NotEmulatedError, StateError, UsageError, nearest
 from dlt_stub.events import Listener
@@ -84,8 +85,8 @@ class Workspace:
 
     @property
     def spark(self) -> SparkSession:
-        """The Spark session of this process; started when first needed."""
-        if self._spark is None:
+        """The Spark session of this process; started when first needed, and when it was lost."""
+        if self._spark is None or is_spark_lost():
             self._spark = start_session()
         return self._spark
 
@@ -124,7 +125,7 @@ class Workspace:
             event_log=published,
             pipeline_id=self.bundle.pipeline_id(key),
             development=bool(spec.development),
-            spark=self._spark,
+            spark=None if self._spark is None else self.spark,
             clock=self._clock,
         )
 
@@ -211,14 +212,23 @@ class Workspace:
 
         Raises:
             BusyError: another process watches the job already.
+            SparkLostError: Spark's Java process has ended under a run, and again when the run was
+                repeated with a new one.
         """
+
+        def run(info: TriggerInfo) -> JobRun:
+            done = self.run_job(
+                key, trigger=info, on_event=on_event, on_update=on_update, listener=listener
+            )
+            if not done.state.has_succeeded and (lost := lost_spark()) is not None:
+                raise lost
+            return done
+
         return watch_job(
             self.trigger(
                 key, waits_seconds=waits_seconds, poll_interval_seconds=poll_interval_seconds
             ),
-            run=lambda info: self.run_job(
-                key, trigger=info, on_event=on_event, on_update=on_update, listener=listener
-            ),
+            run=run,
             clock=self._clock,
             should_stop=should_stop,
             max_runs=max_runs,

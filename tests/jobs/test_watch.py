@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from databricks.sdk.service.jobs import FileArrivalTriggerConfiguration
 
-from dlt_stub.errors import BusyError
+from dlt_stub.errors import BusyError, SparkLostError
 from dlt_stub.jobs import (
     FileArrivalTrigger,
     JobRun,
@@ -134,3 +134,31 @@ def test_one_watch_at_a_time(bench: Bench, task: Make, trigger: FileArrivalTrigg
 
     watch_job(trigger, run=runner(bench, task), clock=bench.clock, should_stop=second)
     assert refused == ["BUSY"]
+
+
+def test_run_that_loses_spark_is_repeated(
+    bench: Bench, task: Make, trigger: FileArrivalTrigger, source: Path
+) -> None:
+    trigger.check()
+    (source / "a.csv").touch()
+    seen: list[WatchEvent] = []
+    losses = [SparkLostError("killed")]
+
+    def lose(fired: TriggerInfo) -> JobRun:
+        if losses:
+            raise losses.pop()
+        return bench.run(task("a"), fired=fired)
+
+    done = watch_job(
+        trigger, run=lose, clock=bench.clock, should_stop=never, max_runs=1, on_event=seen.append
+    )
+    assert done == 1
+    assert [(event.lost is not None, event.run is not None) for event in seen[-2:]] == [
+        (True, False),
+        (False, True),
+    ]
+    (source / "b.csv").touch()
+    losses[:] = [SparkLostError("killed"), SparkLostError("killed again")]
+    with pytest.raises(SparkLostError, match="killed"):
+        watch_job(trigger, run=lose, clock=bench.clock, should_stop=never)
+    assert trigger.check().fired  # the next watch begins with it
