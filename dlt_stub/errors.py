@@ -22,6 +22,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from dlt_stub.redaction import redact
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -38,7 +40,10 @@ class Origin:
 
 
 class DltStubError(Exception):
-    """Base of every error of ours; ``condition`` is stable, the sentence may be reworded."""
+    """Base of every error of ours; ``condition`` is stable, the sentence may be reworded.
+
+    It tells no secret: what it says is redacted when it is made.
+    """
 
     condition = "DLT_STUB_ERROR"
     exit_code = 1
@@ -46,10 +51,10 @@ class DltStubError(Exception):
     def __init__(
         self, message: str, *, origin: Origin | None = None, hint: str | None = None
     ) -> None:
-        self.message = message
+        self.message = redact(message)
         self.origin = origin
-        self.hint = hint
-        super().__init__(message, origin, hint)
+        self.hint = redact(hint) if hint is not None else None
+        super().__init__(self.message, origin, self.hint)
 
     def __str__(self) -> str:
         """Return ``[CONDITION] where: what`` and, on a line of its own, the hint."""

@@ -29,6 +29,7 @@ from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.errors import DltStubError
 from dlt_stub.events import Event, Level
 from dlt_stub.jobs import JobRun, RunEvent, WatchEvent
+from dlt_stub.redaction import redact_values
 from dlt_stub.update import UpdateResult
 
 PIPE_WIDTH = 500  # columns: what is read by another program is not wrapped to a screen
@@ -288,8 +289,9 @@ def open_display(*, as_json: bool, clock: Clock | None = None) -> Display:
 
 
 def write_json(stream: Any, record: object) -> None:  # Any: rich's IO[str] is no TextIO
-    """Write ``record`` as one line."""
-    stream.write(json.dumps(record, default=plain, ensure_ascii=False) + "\n")
+    """Write ``record`` as one line, its secrets hidden."""
+    text = json.dumps(redact_values(record), default=plain, ensure_ascii=False)
+    stream.write(f"{text}\n")
     stream.flush()
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from dlt_stub.errors import DltStubError
 from dlt_stub.events import Level
+from dlt_stub.redaction import redact_streams
 
 if TYPE_CHECKING:
     from dlt_stub.cli.place import Place
@@ -287,7 +288,8 @@ def doctor(
 
 
 def main() -> None:
-    """Run the command line this process was given and exit."""
+    """Run the command line this process was given and exit; no secret is printed."""
+    redact_streams()
     try:
         app(sys.argv[1:], prog_name="dlt-stub")
     except SystemExit as end:

@@ -12,6 +12,7 @@ from rich.text import Text
 from dlt_stub.cli.board import FlowLine, RuleLine
 from dlt_stub.events import Event
 from dlt_stub.jobs import JobRun, State
+from dlt_stub.redaction import redact
 
 STYLES = {
     "COMPLETED": "green",
@@ -163,4 +164,4 @@ def _number(value: int | None) -> str:
 def _cell(value: object) -> Text:
     if value is None:
         return Text("NULL", style="dim")
-    return Text(str(value))
+    return Text(redact(str(value)))  # a long text is folded into lines, where nobody finds it

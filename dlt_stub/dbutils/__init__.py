@@ -2,7 +2,7 @@
 
 from dlt_stub.dbutils.files import FileInfo, FileUtils
 from dlt_stub.dbutils.notebooks import NotebookExit, NotebookUtils, RunNotebook, has_exited
-from dlt_stub.dbutils.secrets import SecretUtils, redact, redacting
+from dlt_stub.dbutils.secrets import SecretUtils, with_secret
 from dlt_stub.dbutils.task_values import JobUtils, TaskValueStore
 from dlt_stub.dbutils.utilities import Dbutils
 from dlt_stub.dbutils.widgets import WidgetUtils
@@ -19,6 +19,5 @@ __all__ = [
     "TaskValueStore",
     "WidgetUtils",
     "has_exited",
-    "redact",
-    "redacting",
+    "with_secret",
 ]

@@ -42,12 +42,11 @@ class Dbutils(Utility):
         task_values: TaskValueStore | None = None,
         run_notebook: RunNotebook | None = None,
         restart: Callable[[], None] = _nothing,
-        secrets: SecretUtils | None = None,
         is_notebook_task: bool = False,
     ) -> None:
         self.fs = FileUtils(paths)
         self.widgets = WidgetUtils(parameters)
-        self.secrets = secrets or SecretUtils()
+        self.secrets = SecretUtils()
         self.jobs = JobUtils(task_values)
         self.notebook = NotebookUtils(run_notebook, is_task=is_notebook_task)
         self.library = LibraryUtils(restart)

@@ -21,6 +21,7 @@ from dlt_stub.engine.jars import delta_jars
 from dlt_stub.engine.java import Java, class_archive, find_java, spark_java_home
 from dlt_stub.engine.lost import forget_lost_spark, is_spark_lost
 from dlt_stub.errors import SetupError
+from dlt_stub.redaction import JVM_PATTERN, jvm_pattern
 
 # Source: docs "Set Spark configuration properties on Databricks", what serverless notebooks
 # and jobs know, 2026-11-24; the names were seen quoted, not on the page itself, so the values are
@@ -114,6 +115,8 @@ def start_session(
         "spark.driver.extraJavaOptions": " ".join(_java_options(java, paths)),
         **(settings or {}),
     }
+    if pattern := jvm_pattern():
+        os.environ[JVM_PATTERN] = pattern
     builder = SparkSession.builder.master(master).appName("dlt_stub")
     return builder.config(map=conf).getOrCreate()
 

@@ -12,6 +12,7 @@ from typing import Any
 from dlt_stub.clock import Clock
 from dlt_stub.errors import StateError
 from dlt_stub.events.records import Event, Level
+from dlt_stub.redaction import redact, redact_values
 
 Listener = Callable[[Event], None]
 
@@ -49,7 +50,7 @@ class EventLog:
         maturity_level: str = "STABLE",
         error: Mapping[str, Any] | None = None,
     ) -> Event:
-        """Add one event, tell the listener, and return it."""
+        """Add one event, its secrets hidden, tell the listener, and return it."""
         with self._lock:
             now = self._clock.now()
             self._last = max(now, self._last + timedelta(milliseconds=1))
@@ -59,12 +60,12 @@ class EventLog:
                 sequence_number=self._sequence,
                 timestamp=self._last,
                 event_type=event_type,
-                message=message,
+                message=redact(message),
                 level=level,
                 maturity_level=maturity_level,
                 origin={**self._origin, **(origin or {})},
-                details={event_type: dict(body or {})},
-                error=error,
+                details={event_type: redact_values(dict(body or {}))},
+                error=redact_values(error),
             )
             self._waiting.append(event)
             if self._listener:

@@ -24,6 +24,7 @@ from dlt_stub.errors import StateError, UsageError
 from dlt_stub.jobs.records import Attempt, JobRun, State, TaskRun, TriggerInfo
 from dlt_stub.locks import exclusive, is_held
 from dlt_stub.paths import WorkspacePaths
+from dlt_stub.redaction import redact_values
 
 FORMAT = 1
 _DIED = "The process of this run ended before the run did."
@@ -45,8 +46,8 @@ class RunStore:
         return self.folder / "slots" / f"{number}.lock"
 
     def save(self, run: JobRun) -> None:
-        """Put ``run`` in place of what was stored of it."""
-        write_json(self._file(run.run_id), {"format": FORMAT} | _plain(run))
+        """Put ``run``, its secrets hidden, in place of what was stored of it."""
+        write_json(self._file(run.run_id), {"format": FORMAT} | redact_values(_plain(run)))
 
     def load(self, run_id: int) -> JobRun:
         """Return one run.

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.readwriter import DataFrameReader
 
 from dlt_stub.clock import Clock, SystemClock
-from dlt_stub.dbutils import Dbutils, redacting
+from dlt_stub.dbutils import Dbutils, with_secret
 from dlt_stub.declare.notebook_sources import RUN_MAGICS
 from dlt_stub.declare.user_code import user_world
 from dlt_stub.declare.user_session import UserSession
@@ -25,6 +25,7 @@ from dlt_stub.flows.sessions import knowing_workspace, private_session
 from dlt_stub.graph import Graph
 from dlt_stub.locks import exclusive
 from dlt_stub.paths import WorkspacePaths
+from dlt_stub.redaction import redacting
 from dlt_stub.update.globals import modules_of, pipeline_names
 from dlt_stub.update.records import Selection, UpdateCause, UpdateResult
 from dlt_stub.update.retries import Retries, is_update_retryable
@@ -52,7 +53,8 @@ class Pipeline:
         storage: The workspace folder; made when missing.
         catalog: The catalog its tables are published in.
         schema: The schema its tables are published in.
-        configuration: What ``spark.conf.get`` answers; ``/Volumes`` paths become local ones.
+        configuration: What ``spark.conf.get`` answers; ``/Volumes`` paths become local ones, and
+            ``{{secrets/<scope>/<key>}}`` the secret, when an update begins.
         name: Shown in events; also what the pipeline's id is made from, unless it is given.
         root: The folder helper modules are imported from (``root_path`` of the bundle).
         event_log: Catalog, schema and name the event log is published as.
@@ -219,7 +221,7 @@ class Pipeline:
         names = pipeline_names(session, dbutils)
         with (
             user_world(session, root=self._root, modules=modules_of(names)),
-            redacting(dbutils.secrets),
+            redacting(),
         ):
             yield names
 
@@ -252,7 +254,8 @@ class Pipeline:
     def _session(self) -> UserSession:
         """Return a session of this update's own, so that no setting outlives it."""
         private = private_session(self.spark, _SESSION_SETTINGS)
-        for key, value in self.configuration.items():
+        for key, given in self.configuration.items():
+            value = with_secret(given, what=f"configuration {key!r} of pipeline '{self.name}'")
             try:
                 private.conf.set(key, self.paths.to_local(value))
             except AnalysisException as error:

@@ -10,11 +10,11 @@ import re
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlt_stub.dbutils import Dbutils, NotebookExit, SecretUtils, TaskValueStore, has_exited
+from dlt_stub.dbutils import Dbutils, NotebookExit, TaskValueStore, has_exited
 from dlt_stub.declare.notebook_sources import (
     INSTALLS,
     WITHOUT_EFFECT,
@@ -40,16 +40,15 @@ _MARKER = re.compile(r"(?<!:):[A-Za-z_]\w*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptRunner:
-    """Runs the code of one task; secrets it hands out are remembered in ``secrets``."""
+    """Runs the code of one task."""
 
     paths: WorkspacePaths
     session: UserSession
     values: TaskValueStore
-    secrets: SecretUtils = field(default_factory=SecretUtils)
 
     def run_script(self, file: Path, arguments: Sequence[str]) -> None:
         """Run a Python script with ``arguments`` to its end; what it raises goes on."""
-        dbutils = Dbutils(self.paths, task_values=self.values, secrets=self.secrets)
+        dbutils = Dbutils(self.paths, task_values=self.values)
         names = task_names(self.session, dbutils)
         before = sys.argv
         with self._world(file.parent, names):
@@ -76,7 +75,6 @@ class ScriptRunner:
                 task_values=self.values,
                 run_notebook=lambda path, arguments: self._run_another(notebook, path, arguments),
                 restart=lambda: runner.begin(),
-                secrets=self.secrets,
                 is_notebook_task=True,
             ),
         )

@@ -8,7 +8,6 @@ from typing import Any
 
 from databricks.sdk.service import jobs
 
-from dlt_stub.dbutils import redact, redacting
 from dlt_stub.declare.registry import origin_in, showing_below
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.lost import lost_spark
@@ -16,6 +15,7 @@ from dlt_stub.errors import DltStubError, NotEmulatedError
 from dlt_stub.events import Listener
 from dlt_stub.jobs import TaskContext, TaskOutcome, task_kind
 from dlt_stub.paths import WorkspacePaths
+from dlt_stub.redaction import redacting
 from dlt_stub.update.pipeline import Pipeline
 from dlt_stub.update.records import UpdateCause, UpdateResult
 from dlt_stub.workspace.scripts import ScriptRunner
@@ -106,22 +106,19 @@ class TaskRunner:
         runner = ScriptRunner(
             paths=self.paths, session=self.task_session(), values=_RunValues(context)
         )
-        with showing_below(file.parent), redacting(runner.secrets):
+        with showing_below(file.parent), redacting():
             try:
                 value = run(runner)
             except SystemExit as stop:
                 if stop.code in (None, 0):
                     return TaskOutcome(result=jobs.RunResultState.SUCCESS)
-                return _failed(redact(runner.secrets, f"{file.name} exited with {stop.code}"))
+                return _failed(f"{file.name} exited with {stop.code}")
             except NotEmulatedError:
                 raise  # another try would end the same
             except Exception as error:
                 if (lost := lost_spark()) is not None:
                     return _failed(str(lost))
-                return _failed(
-                    redact(runner.secrets, _sentence(error)),
-                    redact(runner.secrets, traceback.format_exc()),
-                )
+                return _failed(_sentence(error), traceback.format_exc())
         details = {} if value is None else {"notebook_output": value}
         return TaskOutcome(result=jobs.RunResultState.SUCCESS, details=details)
 

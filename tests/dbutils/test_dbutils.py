@@ -9,10 +9,11 @@ import databricks.sdk
 import pytest
 from pyspark import cloudpickle
 
-from dlt_stub.dbutils import Dbutils, NotebookExit, redacting
+from dlt_stub.dbutils import Dbutils, NotebookExit
 from dlt_stub.errors import NotEmulatedError, UsageError
 from dlt_stub.jobs import TaskValues
 from dlt_stub.paths import WorkspacePaths
+from dlt_stub.redaction import redacting
 
 VOLUME = "/Volumes/main/shop/landing"
 
@@ -133,7 +134,7 @@ def test_secrets_come_from_the_environment(
     utils: Dbutils, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DLT_STUB_SECRET_MY_SCOPE_DB_PASSWORD", "pa55")
-    with redacting(utils.secrets):
+    with redacting():
         secret = utils.secrets.get("my-scope", "db.password")
         sys.stdout.write(f"jdbc:x?password={secret}")
     assert secret == "pa55"
