@@ -21,6 +21,10 @@ from typing import Any, Self
 VOLUMES = "/Volumes"
 DBFS = "/dbfs"  # where classic compute mounts DBFS; serverless compute has no such folder
 _ROOTS = (VOLUMES, DBFS)
+# They act on a link, not on what it leads to: looking at one and removing it is no way out.
+_ON_LINKS = frozenset(
+    {"lchown", "lstat", "readlink", "remove", "rename", "replace", "rmdir", "symlink", "unlink"}
+)
 # Functions of ``os`` by how many of their first arguments are paths. Those that ``os`` builds of
 # these (``walk``, ``makedirs``, ...) are left out: wrapped too, they would hide the volume's name.
 _PATHS = {
@@ -98,7 +102,12 @@ def _in_worker(path: str) -> str:
     if not path.startswith(VOLUMES):
         raise RuntimeError(f"{path} lies in a mount that serverless compute does not have")
     folder: str = vars(sys)["_dlt_stub_volumes"]
-    return folder + path[len(VOLUMES) :]
+    local = folder + path[len(VOLUMES) :]
+    # As WorkspacePaths.to_local refuses it; this module is all of ours that a worker has.
+    own = os.path.realpath("/".join([folder, *path.split("/")[2:5]]))
+    if ".." in path.split("/") or not f"{os.path.realpath(local)}/".startswith(f"{own}/"):
+        raise RuntimeError(f"path {path!r} leaves its volume")
+    return local
 
 
 class _Command:
@@ -134,8 +143,11 @@ class _Place:
         self._locate = locate
         self._stat = os.stat
 
-    def local(self, path: Any) -> Any:
-        """Return the local path of a path in a volume; anything else as it is."""
+    def local(self, path: Any, *, follows: bool = True) -> Any:
+        """Return the local path of a path in a volume; anything else as it is.
+
+        Unless it ``follows``, only what stands above the last name has to stay in the volume.
+        """
         # Bytes and file descriptors are the callers' business: neither names a volume.
         if not isinstance(path, str | os.PathLike):
             return path
@@ -146,7 +158,10 @@ class _Place:
             return path
         if self._is_disk(text):
             return path
-        return self._locate(text)
+        above, _, name = text.rstrip("/").rpartition("/")
+        if follows or above in ("", *_ROOTS) or name in (".", ".."):
+            return self._locate(text)
+        return f"{self._locate(above)}/{name}"
 
     def _is_disk(self, text: str) -> bool:
         """Return whether this machine has a disk of that name: macOS mounts them in /Volumes."""
@@ -171,7 +186,8 @@ class _Wrapped:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # whatever the function takes
         given = args[: self._count]
-        found = tuple(map(self._place.local, given))
+        follows = self._function.__name__ not in _ON_LINKS and kwargs.get("follow_symlinks", True)
+        found = tuple(self._place.local(each, follows=follows) for each in given)
         if found == given:
             return self._function(*args, **kwargs)
         try:

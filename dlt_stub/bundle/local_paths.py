@@ -146,6 +146,13 @@ class _Locator:
             return node
         local = found[0]
         if is_folder:
+            for link in _links(local):
+                self._report.warning(
+                    f"{os.path.relpath(link, self._roots.root)!r} is a symbolic link, which is not "
+                    "deployed: it is left out",
+                    origin=node.origin,
+                    path=("resources", *path),
+                )
             if not sources_below(local):
                 self._no_match(text, local, path, node)
             return scalar(f"{local}{EVERYTHING_BELOW}", node.origin)
@@ -200,6 +207,15 @@ class _Locator:
         if not local.is_relative_to(self._roots.sync_root):
             self._error(f"{text!r} lies outside the bundle and is not deployed", path, node)
             return None
+        root = self._roots.sync_root
+        if local.resolve() != root.resolve() / local.relative_to(root):
+            self._error(
+                f"{text!r} leads over a symbolic link, which is not deployed",
+                path,
+                node,
+                hint="put the file itself into the bundle",
+            )
+            return None
         return local, text
 
     def _is_from_git(self, path: YamlPath) -> bool:
@@ -246,7 +262,8 @@ def glob_like_go(pattern: str, folder: Path) -> list[str]:
 def sources_below(folder: Path) -> tuple[Path, ...]:
     """Return the source files in ``folder`` and below, sorted; hidden folders are left out.
 
-    Which suffixes count, and that hidden folders and ``__pycache__`` do not, is assumed.
+    So are symbolic links: the Databricks CLI uploads none (libs/fileset, read 2026-11-24). Which
+    suffixes count, and that hidden folders and ``__pycache__`` do not, is assumed.
     """
     return tuple(
         sorted(
@@ -254,12 +271,18 @@ def sources_below(folder: Path) -> tuple[Path, ...]:
             for file in folder.rglob("*")
             if file.suffix in SOURCE_SUFFIXES
             and file.is_file()
+            and not file.is_symlink()
             and not any(
                 part.startswith(".") or part == "__pycache__"
                 for part in file.relative_to(folder).parts
             )
         )
     )
+
+
+def _links(folder: Path) -> list[Path]:
+    found = (each for each in folder.rglob("*") if each.is_symlink())
+    return sorted(each for each in found if each.suffix in SOURCE_SUFFIXES or each.is_dir())
 
 
 def pipeline_source_files(spec: PipelineSpec) -> tuple[Path, ...]:

@@ -17,6 +17,7 @@ from dlt_stub.paths import WorkspacePaths
 
 _LOCAL = "file:"
 _DBFS = "dbfs:"
+_LEVELS = 3  # catalog, schema, volume
 
 
 class FileInfo(NamedTuple):
@@ -98,11 +99,13 @@ class FileUtils(Utility):
 
         Raises:
             UsageError: a folder that is not empty, without ``recurse``.
+            NotEmulatedError: a whole volume, or what lies above it.
         """
-        local = self._local(dir)
-        if not local.exists():
+        self._check_removable(dir)
+        local = self._entry(dir)
+        if not os.path.lexists(local):
             return False
-        if not local.is_dir():
+        if local.is_symlink() or not local.is_dir():
             local.unlink()
         elif recurse:
             shutil.rmtree(local)
@@ -131,6 +134,7 @@ class FileUtils(Utility):
         Raises:
             UsageError: there is no ``source``, or it is a folder, without ``recurse``.
         """
+        self._check_removable(source)
         self.cp(source, dest, recurse)
         return self.rm(source, recurse)
 
@@ -138,6 +142,9 @@ class FileUtils(Utility):
         origin, target = self._existing(source), self._local(dest)
         if origin.is_dir() and not recurse:
             raise _failed(f"{source} is a folder", "recurse=True")
+        self._paths.check_links(str(origin))  # what they lead to would be copied
+        if origin.is_dir() and target.is_relative_to(origin):
+            raise _failed(f"{dest} lies in what is copied, {source}")
         if origin.is_file() and (target.is_dir() or dest.endswith("/")):
             target = target / origin.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +159,24 @@ class FileUtils(Utility):
                 hint=f"{_LOCAL}{path} is this machine's" if os.path.exists(path) else None,  # noqa: PTH110 - a text
             )
         return local
+
+    def _entry(self, path: str) -> Path:
+        """Return the local path of what is called ``path``, itself: a link is not followed."""
+        above, _, name = path.rstrip("/").rpartition("/")
+        if above in ("", "dbfs:", "file:") or name in ("", ".", ".."):
+            return self._local(path)
+        return self._local(above) / name
+
+    def _check_removable(self, path: str) -> None:
+        local = Path(os.path.normpath(self._entry(path)))
+        volumes, dbfs = self._paths.volumes, self._paths.dbfs
+        above = local.is_relative_to(volumes) and len(local.relative_to(volumes).parts) <= _LEVELS
+        if above or local == dbfs or volumes.is_relative_to(local):
+            raise NotEmulatedError(
+                f"{path} is no file or folder in a volume: removing it is not run locally",
+                origin=user_origin(),
+                hint="remove what is in it, name by name",
+            )
 
     def _local(self, path: str) -> Path:
         scheme, colon, rest = path.partition(":")
@@ -175,7 +200,7 @@ class FileUtils(Utility):
         return Path(local)
 
     def _info(self, entry: Path) -> FileInfo:
-        seen = entry.stat()
+        seen = entry.lstat() if entry.is_symlink() else entry.stat()
         slash = "/" if entry.is_dir() else ""
         text = self._paths.to_volume(str(entry))
         scheme = _LOCAL if text == str(entry) else _DBFS

@@ -25,6 +25,9 @@ class Names(Protocol):
     def path(self, path: str) -> str:
         """Return where ``path`` lies on this machine."""
 
+    def read_path(self, path: str) -> str:
+        """Return where ``path`` lies on this machine, for Spark to read all that is there."""
+
     def know(self, table: str) -> None:
         """Let the session find ``table`` by that name, if the workspace has it."""
 
@@ -146,11 +149,13 @@ Paths = str | list[str]
 
 
 def _mapped(names: Names, path: Paths) -> Paths:
-    return names.path(path) if isinstance(path, str) else [names.path(each) for each in path]
+    return (
+        names.read_path(path) if isinstance(path, str) else [names.read_path(each) for each in path]
+    )
 
 
 def _located(names: Names, key: str, value: Any) -> Any:  # an option's value, as Spark takes it
-    return names.path(value) if key.lower() == "path" and isinstance(value, str) else value
+    return names.read_path(value) if key.lower() == "path" and isinstance(value, str) else value
 
 
 class _UserReader(DataFrameReader):
@@ -198,7 +203,7 @@ class _UserReader(DataFrameReader):
         return super().json(_mapped(self._names, path), *args, **options)
 
     def parquet(self, *paths: str, **options: Any) -> DataFrame:
-        return super().parquet(*(self._names.path(path) for path in paths), **options)
+        return super().parquet(*(self._names.read_path(path) for path in paths), **options)
 
     def text(self, paths: Paths, *args: Any, **options: Any) -> DataFrame:
         return super().text(_mapped(self._names, paths), *args, **options)
@@ -259,7 +264,7 @@ class _UserStreamReader(DataStreamReader):
             return reads.cloud_files(
                 CloudFilesRequest(
                     options=dict(self._told.options),
-                    path=self._names.path(where),
+                    path=self._names.read_path(where),
                     schema=self._told.schema,
                     origin=user_origin(),
                 )
@@ -270,20 +275,20 @@ class _UserStreamReader(DataStreamReader):
                 origin=user_origin(),
             )
         reads.check_stream(path or self._told.format or "its source")
-        return super().load(self._names.path(path) if path else path, **options)
+        return super().load(self._names.read_path(path) if path else path, **options)
 
     def csv(self, path: str, *args: Any, **options: Any) -> DataFrame:
         current_reads().check_stream(path)
-        return super().csv(self._names.path(path), *args, **options)
+        return super().csv(self._names.read_path(path), *args, **options)
 
     def json(self, path: str, *args: Any, **options: Any) -> DataFrame:
         current_reads().check_stream(path)
-        return super().json(self._names.path(path), *args, **options)
+        return super().json(self._names.read_path(path), *args, **options)
 
     def parquet(self, path: str, *args: Any, **options: Any) -> DataFrame:
         current_reads().check_stream(path)
-        return super().parquet(self._names.path(path), *args, **options)
+        return super().parquet(self._names.read_path(path), *args, **options)
 
     def text(self, path: str, *args: Any, **options: Any) -> DataFrame:
         current_reads().check_stream(path)
-        return super().text(self._names.path(path), *args, **options)
+        return super().text(self._names.read_path(path), *args, **options)

@@ -65,8 +65,22 @@ class SessionNames:
         self.session.sql(f"USE {name}")
 
     def path(self, path: str) -> str:
-        """Return where ``path`` lies on this machine."""
+        """Return where ``path`` lies on this machine.
+
+        Raises:
+            UsageError: it leads out of its volume.
+        """
         return self.paths.to_local(path)
+
+    def read_path(self, path: str) -> str:
+        """Return where ``path`` lies on this machine, for Spark to read all that is there.
+
+        Raises:
+            UsageError: it, or a link in the folder that it names, leads out of its volume.
+        """
+        local = self.paths.to_local(path)
+        self.paths.check_links(local)  # Spark follows those that it finds
+        return local
 
     def know(self, table: str) -> None:
         """Let the session find ``table`` by that name, if the workspace has it."""

@@ -105,7 +105,7 @@ def split_name(name: str) -> tuple[str, ...]:
         raise DefinitionError(
             f"{name!r} is no name of a dataset; allowed: name, schema.name, catalog.schema.name",
             origin=user_origin(),
-            hint="other characters stand in backticks: `my table`",
+            hint="other characters stand in backticks: `my-table`",
         )
     return parts
 

@@ -200,13 +200,13 @@ def test_event_logs_name_is_taken(pipeline_of: PipelineOf) -> None:
 
 def test_names_of_all_forms_are_one(pipeline_of: PipelineOf) -> None:
     pipeline = pipeline_of("""
-    @dlt.table(name="`main`.other.`my orders`")
+    @dlt.table(name="`main`.other.`my-orders`")
     def _():
         return spark.range(2)
 
     @dlt.table
     def copy():
-        return spark.read.table("MAIN.other.`my orders`").union(dlt.read("other.`My Orders`"))
+        return spark.read.table("MAIN.other.`my-orders`").union(dlt.read("other.`My-Orders`"))
 
     @dlt.table
     def copy_of_copy():
@@ -214,5 +214,5 @@ def test_names_of_all_forms_are_one(pipeline_of: PipelineOf) -> None:
     """)
     pipeline.update().raise_for_failure()
     assert rows(pipeline, "copy_of_copy") == [(0,), (0,), (1,), (1,)]
-    assert rows(pipeline, "other.`my orders`") == [(0,), (1,)]
-    assert (pipeline.paths.root / "tables/main/other/my orders/_delta_log").is_dir()
+    assert rows(pipeline, "other.`my-orders`") == [(0,), (1,)]
+    assert (pipeline.paths.root / "tables/main/other/my-orders/_delta_log").is_dir()
