@@ -22,9 +22,12 @@ looks like any other.
 """
 
 import argparse
+import ctypes
 import errno
+import functools
 import hashlib
 import os
+import re
 import shutil
 import socket
 import stat
@@ -45,6 +48,11 @@ WHOLE = ".whole"
 TAKEN = ".taken"
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}
 READ_BYTES = 1 << 20
+STAGED_NAME = re.compile(r"(.+)\.(\d{1,18})\.(-?\d{1,15})", re.DOTALL)
+NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+AT_FDCWD, RENAME_NOREPLACE = -100, 1  # Linux
+# Where a file system, or what /Volumes stands for, knows no rename that does not replace.
+NO_NEW_RENAME = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOENT}
 AT_WORK = ".at-work-"
 DEAD_SECONDS = 3600
 RENEW_SECONDS = 60
@@ -83,10 +91,12 @@ class Outcome:
     failed: bool = False
 
     def __str__(self) -> str:
-        """Return the line that is printed."""
+        """Return the line that is printed; it is one, and steers no terminal."""
         if self.moved_to is not None:
-            return f"moved  {self.path} -> {self.moved_to}: {self.reason}"
-        return f"{'FAILED' if self.failed else 'left  '} {self.path}: {self.reason}"
+            line = f"moved  {self.path} -> {self.moved_to}: {self.reason}"
+        else:
+            line = f"{'FAILED' if self.failed else 'left  '} {self.path}: {self.reason}"
+        return NOT_PRINTED.sub(lambda found: ascii(found[0])[1:-1], line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +175,10 @@ class AtWork:
 
     @property
     def _words(self) -> tuple[str, str, str, str]:
-        pid, mark, unique, host = self.file.name.removeprefix(AT_WORK).split("-", 3)
+        words = self.file.name.removeprefix(AT_WORK).split("-", 3)
+        if len(words) != 4 or not words[0].isdecimal():
+            return "0", "", "", "a machine of no name"  # nobody's sign; its age counts
+        pid, mark, unique, host = words
         return pid, mark, unique, host
 
     def put_up(self) -> None:
@@ -250,7 +263,7 @@ def settle(source: Path, archive: Path, path: str, seen: os.stat_result, known: 
     version = known.present[path]
     try:
         moved_to = move(source / path, archive, version, seen)
-    except OSError as error:
+    except (OSError, ValueError, OverflowError) as error:  # a time may lie beyond all calendars
         return Outcome(path=path, reason=str(error), failed=True)
     if moved_to is None:
         return Outcome(path=path, reason="it changed meanwhile; the next run takes it")
@@ -375,7 +388,7 @@ def move(file: Path, archive: Path, version: Version, seen: os.stat_result) -> P
     if not is_unchanged(file, seen):
         return None
     for target in free_or_same(file, archive, version):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(archive, target.parent)
         try:
             link(file, target)
         except FileExistsError:
@@ -450,15 +463,53 @@ def copy_whole(file: Path, staged: Path) -> None:
 
 
 def publish(whole: Path, archive: Path, version: Version) -> Path:
-    """Give a whole copy its name in the archive, the first that is free.
+    """Give a whole copy its name in the archive, the first that is free."""
+    for target in archive_names(archive, version):
+        make_folder(archive, target.parent)
+        try:
+            rename_new(whole, target)
+        except FileExistsError:
+            continue
+        return target
+    raise AssertionError("names in the archive are without end")
 
-    Without links a name cannot be taken and checked in one step; ``alone`` keeps the gap between
-    the two empty.
+
+def rename_new(file: Path, target: Path) -> None:
+    """Rename ``file`` to a name that is free: looked up and taken in one step where Linux can.
+
+    Elsewhere ``alone`` keeps other runs out of the gap between the two.
+
+    Raises:
+        FileExistsError: the name is taken.
     """
-    target = next(name for name in archive_names(archive, version) if not os.path.lexists(name))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    whole.rename(target)
-    return target
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is not None:
+        names = AT_FDCWD, os.fsencode(file), AT_FDCWD, os.fsencode(target)
+        if rename(*names, RENAME_NOREPLACE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in NO_NEW_RENAME:
+            raise OSError(code, os.strerror(code), str(file), None, str(target))
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    file.rename(target)
+
+
+def make_folder(archive: Path, folder: Path) -> None:
+    """Make ``folder`` where it is missing; it is in the archive, not where a link leads.
+
+    Raises:
+        OSError: a link in the archive leads out of it.
+    """
+    if not is_inside(archive, folder):
+        raise OSError(f"folder {folder} of the archive leads out of it by a symbolic link")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@functools.cache
+def is_inside(archive: Path, folder: Path) -> bool:
+    """Return whether ``folder`` truly lies in ``archive``; asked once, for a look is not free."""
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(archive))
 
 
 def finish_interrupted(source: Path, archive: Path) -> list[Outcome]:
@@ -468,7 +519,12 @@ def finish_interrupted(source: Path, archive: Path) -> list[Outcome]:
     for left in sorted(file for file in staging.rglob("*") if file.is_file()):
         if left.name.startswith(AT_WORK):
             continue
-        version, state = parse_staging_name(left.relative_to(staging))
+        staged = parse_staging_name(left.relative_to(staging))
+        if staged is None or left.is_symlink():
+            path = left.relative_to(archive).as_posix()
+            outcomes.append(Outcome(path=path, reason="this task did not put it there"))
+            continue
+        version, state = staged
         original = source / version.path
         if state == TAKEN:
             finish_take(original, left)
@@ -494,16 +550,18 @@ def holds_version(original: Path, copy: Path, version: Version) -> bool:
 def staging_name(archive: Path, version: Version, state: str = "") -> Path:
     """Return the name that a file has on its way, in a folder that exists."""
     name = archive / STAGING / version.path
-    name.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(archive, name.parent)
     return name.with_name(f"{name.name}.{version.size_bytes}.{version.modified_ms}{state}")
 
 
-def parse_staging_name(name: Path) -> tuple[Version, str]:
-    """Return the version and the state that ``staging_name`` put into a name."""
+def parse_staging_name(name: Path) -> tuple[Version, str] | None:
+    """Return the version and the state that ``staging_name`` put into a name, or None."""
     state = next((s for s in (WHOLE, TAKEN) if name.name.endswith(s)), "")
-    original, size_bytes, modified_ms = name.name.removesuffix(state).rsplit(".", 2)
-    path = name.with_name(original).as_posix()
-    return Version(path, int(size_bytes), int(modified_ms)), state
+    found = STAGED_NAME.fullmatch(name.name.removesuffix(state))
+    if found is None:
+        return None
+    path = name.with_name(found[1]).as_posix()
+    return Version(path, int(found[2]), int(found[3])), state
 
 
 def free_or_same(file: Path, archive: Path, version: Version) -> Iterator[Path]:
@@ -550,8 +608,10 @@ def check_folders(source: Path, archive: Path) -> None:
     """Return if ``archive`` can be the archive of ``source``.
 
     Raises:
-        ValueError: one lies in the other, or they are in two volumes.
+        ValueError: one lies in the other, they are in two volumes, or a link leads out of them.
     """
+    if not is_inside(archive, archive / STAGING):
+        raise ValueError(f"{archive / STAGING} leads out of the archive by a symbolic link")
     if source == archive or source in archive.parents or archive in source.parents:
         raise ValueError(f"source {source} and archive {archive} must not lie in one another")
     volumes = {folder.parts[2:5] for folder in (source, archive) if folder.parts[1] == "Volumes"}
