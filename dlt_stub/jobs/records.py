@@ -13,6 +13,8 @@ from databricks.sdk.service.jobs import RunResultState as Result
 from databricks.sdk.service.jobs import TerminationCodeCode as Code
 from databricks.sdk.service.jobs import TerminationTypeType as Kind
 
+from dlt_stub.redaction import redact
+
 _OVER = frozenset({Life.TERMINATED, Life.SKIPPED, Life.INTERNAL_ERROR})
 _SUCCEEDED = frozenset({Result.SUCCESS, Result.SUCCESS_WITH_FAILURES})
 _STATUS = {
@@ -218,7 +220,7 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOutcome:
-    """How an executor's task ended: SUCCESS, FAILED, TIMEDOUT or CANCELED."""
+    """How an executor's task ended: SUCCESS, FAILED, TIMEDOUT or CANCELED; it tells no secret."""
 
     result: Result = Result.SUCCESS
     message: str = ""
@@ -230,3 +232,5 @@ class TaskOutcome:
         if self.result not in allowed:
             names = ", ".join(result.value for result in allowed)
             raise ValueError(f"a task ends as one of {names}, not {self.result.value}")
+        for name in ("message", "error_trace"):
+            object.__setattr__(self, name, redact(getattr(self, name)))  # frozen for all others

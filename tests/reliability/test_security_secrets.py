@@ -23,7 +23,7 @@ from dlt_stub.clock import SystemClock
 from dlt_stub.dbutils import with_secret
 from dlt_stub.errors import FlowError, NotEmulatedError, UsageError
 from dlt_stub.events import EventLog, error_body
-from dlt_stub.jobs.records import JobRun, State, TaskRun, TriggerInfo
+from dlt_stub.jobs.records import JobRun, State, TaskOutcome, TaskRun, TriggerInfo
 from dlt_stub.jobs.store import RunStore
 from dlt_stub.redaction import jvm_pattern, redact, redact_values, redacting
 from dlt_stub.testing import WorkspaceUnderTest
@@ -210,6 +210,8 @@ def test_every_writer_hides_secrets(
         job_key="j", job_id=1, run_id=1, run_name="j", state=state, start_time_ms=0,
         trigger=TriggerInfo(), tasks=(task,), parameters={"name": secret},
     )  # fmt: skip
+    outcome = TaskOutcome(result=Result.FAILED, message=secret, error_trace=secret)
+    assert (outcome.message, outcome.error_trace) == ("[REDACTED]", "[REDACTED]")
     store = RunStore(tmp_path / "job")
     store.save(run)
     assert store.load(1).tasks[0].error_trace == "[REDACTED]"
