@@ -17,9 +17,11 @@ from pyspark.sql import SparkSession
 from dlt_stub.atomic import write_text
 from dlt_stub.engine.sql_tree import active
 from dlt_stub.errors import StateError, UsageError, nearest
+from dlt_stub.locks import exclusive
 from dlt_stub.paths import WorkspacePaths, segment
 
 FORMAT = 1
+WAIT_SECONDS = 60.0  # for another process that registers a table: that takes milliseconds
 OUTSIDE = "OUTSIDE"  # the kind of a table no pipeline makes, and who it belongs to
 # Spark's session catalog outlives a workspace opened in this process: what it was told, by name.
 _named: dict[tuple[str, str, str], tuple[str, str]] = {}
@@ -76,23 +78,24 @@ class TableRegistry:
                 )
             if other.pipeline_id != entry.pipeline_id:
                 raise UsageError(
-                    f"table {entry.full_name} belongs to pipeline {other.pipeline_id}; found "
-                    f"pipeline {entry.pipeline_id}",
+                    f"table {entry.full_name} is already managed by pipeline {other.pipeline_id}; "
+                    f"found pipeline {entry.pipeline_id}",
                     hint="a table is managed by one pipeline: rename the dataset or the schema",
                 )
 
     def put(self, entry: TableEntry) -> None:
-        """Record ``entry``.
+        """Record ``entry``; of two processes that want a name at once, one is refused.
 
         Raises:
             UsageError: the name is taken, as ``check`` says.
         """
-        self.check(entry)
         file = self._file(entry.catalog, entry.schema, entry.name)
         content = json.dumps({"format": FORMAT, **asdict(entry)}, indent=1)
-        if file.exists() and file.read_text(encoding="utf-8") == content:
-            return
-        write_text(file, content)
+        what = f"registering table {entry.full_name}"
+        with exclusive(self._folder / "lock", what=what, wait_seconds=WAIT_SECONDS):
+            self.check(entry)
+            if not file.exists() or file.read_text(encoding="utf-8") != content:
+                write_text(file, content)
 
     def remove(self, entry: TableEntry) -> None:
         """Forget ``entry``; its files are left alone."""

@@ -18,6 +18,7 @@ import pyspark
 
 from dlt_stub.engine.java import Java, find_java, spark_java_home
 from dlt_stub.errors import SetupError
+from dlt_stub.locks import exclusive
 from dlt_stub.paths import cache_folder
 
 DELTA_VERSION = "4.4.0"
@@ -32,6 +33,7 @@ JAR_NAMES = tuple(
         "delta-storage",
     )
 )
+FETCH_SECONDS = 900.0  # how long one process waits for another that fetches them
 NEEDED_BYTES = 500 * 1024 * 1024
 OVERRIDE = "DLT_STUB_JARS"
 # Groups of what Delta asks for and pyspark already has: one missing here only costs a download.
@@ -54,7 +56,10 @@ def delta_jars(environ: Mapping[str, str] | None = None) -> tuple[Path, ...]:
         return _jars_in(Path(override))
     folder = jar_folder(env)
     if broken_jars(folder):
-        _fetch(folder)
+        lock = folder.with_name(f"{folder.name}.lock")
+        with exclusive(lock, what="fetching Delta's jars", wait_seconds=FETCH_SECONDS):
+            if broken_jars(folder):  # another process may have fetched them meanwhile
+                _fetch(folder)
     return _jars_in(folder)
 
 
@@ -153,14 +158,10 @@ def _last_words(noise: str) -> str:
 
 
 def _replace_folder(draft: Path, folder: Path) -> None:
-    """Put ``draft`` in place of a broken or missing ``folder``; another process may be first."""
+    """Put ``draft`` in place of a broken or missing ``folder``."""
     if folder.exists():
         folder.rename(draft.with_name("broken"))
-    try:
-        draft.rename(folder)
-    except OSError:
-        if broken_jars(folder):
-            raise
+    draft.rename(folder)
 
 
 def _no_disk(folder: Path, found: str) -> SetupError:

@@ -17,6 +17,7 @@ from dlt_stub.declare.notebook_sources import RUN_MAGICS
 from dlt_stub.declare.user_code import user_world
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.engine.java_lock import held_by_java
 from dlt_stub.engine.session import start_session
 from dlt_stub.errors import UnknownFieldError, UsageError
 from dlt_stub.events import Event, Listener, event_schema, read_events
@@ -137,7 +138,10 @@ class Pipeline:
             listener: Told of every event as it happens.
 
         Raises:
-            BusyError: another process is updating this pipeline.
+            BusyError: another update of this pipeline is active, in this process or another.
+
+        Source: ``StartUpdate`` of databricks-sdk 0.156.0, 2026-11-24: a request beside an active
+        update fails, and that one goes on; a validation is an update too.
         """
         selection = Selection(
             refresh=tuple(refresh),
@@ -147,7 +151,7 @@ class Pipeline:
             reset_checkpoint_selection=tuple(reset_checkpoint_selection),
             validate_only=validate_only,
         )
-        with exclusive(self.place.lock, what=f"an update of pipeline '{self.name}'"):
+        with self._alone():
             last = ""
             tries_left = 0 if cause is UpdateCause.USER_ACTION else self._retries.of_update
             while True:
@@ -206,6 +210,14 @@ class Pipeline:
     def event_records(self) -> list[Event]:
         """Return the events of every update so far, oldest first; needs no Spark."""
         return list(read_events(self.place.event_log))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other update of this pipeline run in the block, nor the Java of a killed one."""
+        what = f"an update of pipeline '{self.name}'"
+        java_lock = self.place.lock.with_name("java.lock")
+        with exclusive(self.place.lock, what=what), held_by_java(self.spark, java_lock, what=what):
+            yield
 
     def _run(
         self, selection: Selection, cause: UpdateCause, listener: Listener | None

@@ -49,6 +49,7 @@ from dlt_stub.flows.tables import (
     table_entry,
 )
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
+from dlt_stub.locks import exclusive
 from dlt_stub.sql_sources import SqlSources
 from dlt_stub.update.hooks import FINISH_SECONDS, NO_HOOKS, Hooks
 from dlt_stub.update.progress import Progress
@@ -64,6 +65,7 @@ from dlt_stub.update.retries import NO_RETRIES, Retries
 from dlt_stub.update.schedule import run_flows
 
 EVENT_LOG = "EVENT_LOG"
+SET_UP_SECONDS = 300.0  # how long an update waits for another pipeline's that sets up its tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,14 @@ class UpdateRun:
                 looks_only=self._selection.validate_only, calls_hooks=True
             )
             if not self._selection.validate_only:
-                self._set_up(graph)
+                # One at a time in a workspace: of two pipelines with one table the later one is
+                # refused before it has reset, made or registered anything.
+                with exclusive(
+                    self._place.paths.root / "set_up.lock",
+                    what="setting up tables",
+                    wait_seconds=SET_UP_SECONDS,
+                ):
+                    self._set_up(graph)
                 self._progress.update(UpdateState.RUNNING)
                 self._progress.flush()
                 flows = self._run_flows(graph, context)

@@ -8,6 +8,7 @@ from databricks.sdk.service import jobs
 from databricks.sdk.service.pipelines import PipelineSpec
 from pyspark.sql import DataFrame, SparkSession
 
+from dlt_stub.atomic import write_text
 from dlt_stub.bundle import Bundle, load_bundle, pipeline_source_files
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.declare.user_session import UserSession
@@ -276,8 +277,7 @@ class Workspace:
     def _check_format(self) -> None:
         file = self.paths.format_file
         if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(FORMAT, encoding="utf-8")
+            write_text(file, FORMAT)  # whole: another process may be opening the workspace too
         found = file.read_text(encoding="utf-8").strip()
         if found != FORMAT:
             raise StateError(

@@ -41,7 +41,7 @@ def test_private_tables_are_found_by_their_pipeline(tmp_path: Path) -> None:
     assert registry.find("orders", **where) is None
     assert registry.find("orders", **where, pipeline_id="two") is None
     assert list(registry.entries()) == []
-    with pytest.raises(UsageError, match="belongs to pipeline one"):
+    with pytest.raises(UsageError, match="is already managed by pipeline one"):
         registry.check(replace(private, pipeline_id="two"))
 
 

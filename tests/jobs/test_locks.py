@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dlt_stub.clock import ManualClock
-from dlt_stub.errors import BusyError
+from dlt_stub.errors import BusyError, SetupError
 from dlt_stub.locks import exclusive, is_held
 from tests.jobs.bench import START
 
@@ -112,6 +113,50 @@ def test_an_error_inside_releases_the_lock(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), exclusive(lock, what="x"):
         raise ZeroDivisionError
     assert not is_held(lock)
+
+
+def test_a_stopped_process_holds_it_still(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with holder(lock) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            with (
+                pytest.raises(BusyError, match=f"runs in process {process.pid}"),
+                exclusive(lock, what="the next", clock=ManualClock(START), wait_seconds=60),
+            ):
+                pytest.fail("two held it")
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+
+
+def test_who_waits_comes_in_after_the_holder(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with holder(lock) as process:
+        process.kill()
+        with exclusive(lock, what="the next", wait_seconds=60):
+            assert is_held(lock)
+
+
+def test_place_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(
+            SetupError,
+            match=r"x cannot start: its lock file .*file/lock cannot be held: File exists",
+        ),
+        exclusive(tmp_path / "file" / "lock", what="x"),
+    ):
+        pytest.fail("nothing was locked")
+
+    def no_locks(descriptor: int, operation: int) -> None:  # as an NFS mounted without them
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with (
+        pytest.raises(SetupError, match=r"No locks available\n  Hint: .* on a local disk"),
+        exclusive(tmp_path / "lock", what="x"),
+    ):
+        pytest.fail("nothing was locked")
 
 
 def test_what_was_never_locked_is_free(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_tables_of_other_pipelines_are_read(pipeline_of: PipelineOf) -> None:
     stealing = pipeline_of("dlt.table(lambda: spark.range(9), name='numbers')\n", name="third")
     result = stealing.update(full_refresh=True)
     assert isinstance(result.error, UsageError)
-    assert "main.shop.numbers belongs to pipeline" in str(result.error)
+    assert "main.shop.numbers is already managed by pipeline" in str(result.error)
     assert rows(first, "numbers") == [(0,), (1,)]
 
 
