@@ -276,6 +276,50 @@ def sql(
     raise typer.Exit(verb(place, text, limit=limit, as_json=as_json))
 
 
+@app.command(epilog="Example: dlt-stub reconcile orders --since 7d")
+def reconcile(
+    pipeline: Annotated[
+        str | None, typer.Argument(help="A pipeline of the bundle. Default: all that read files.")
+    ] = None,
+    target: Target = None,
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only deliveries of this name; * is anything."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="Only files written since: 7d, 12h, or a date or instant (UTC). Default: all.",
+        ),
+    ] = None,
+    recount: Annotated[
+        bool,
+        typer.Option(
+            help="Open every file: count its rows and compare its content with the record."
+        ),
+    ] = True,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Deliveries to print, the newest; 0 means all.")
+    ] = 100,
+    var: Variables = None,
+    bundle: BundleFolder = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Account for every file that came: its rows, and where it is now; exit 1 if it is not right.
+
+    Compares the ledger, the files on disk, the rows in the tables and the record of the archive.
+    """
+    from dlt_stub.cli.reconcile import reconcile as verb
+
+    place = _place(bundle, storage, target, var)
+    code = verb(
+        place, pipeline, file=file, since=since, recount=recount, limit=limit, as_json=as_json
+    )
+    raise typer.Exit(code)
+
+
 @app.command(epilog="Example: dlt-stub doctor --json")
 def doctor(
     storage: Storage = None,

@@ -1,6 +1,7 @@
 """Files whose rows are committed in the stage table have moved from ``source`` to ``archive``.
 
     archive_files.py --source DIR --archive DIR --stage TABLE --run-started INSTANT
+                     [--record TABLE --quarantine TABLE --files TABLE]
 
 A file is committed when its path, size and modification time stand in the stage table's columns.
 A file without rows leaves no trace there: it counts once it was there before the run began, and is
@@ -11,6 +12,11 @@ A file goes to ``<archive>/<yyyy>/<mm>/<dd>/`` by its modification date (UTC), u
 anywhere and be run again with the same outcome: a move gives the file a second name and takes the
 first one away where the file system has links, and is otherwise a copy that is published only when
 it is whole.
+
+With ``--record`` each move leaves one row in a Delta table: the delivery's rows as its bytes have
+them, as the stage, the quarantine and the counts by rule have them, whether these agree, where it
+went and the digest of its content. A note of what is to move is on disk before anything moves, and
+goes when the rows are committed: what an interrupted run did not record, the next one does.
 
 One run at a time for an archive folder: a run says there that it is at work, then looks whether
 another is, and then fails, having touched nothing. Two that begin at the same instant may both do
@@ -25,7 +31,9 @@ import argparse
 import ctypes
 import errno
 import functools
+import gzip
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -33,14 +41,17 @@ import socket
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 STAGING = ".archiving"
@@ -56,6 +67,14 @@ NO_NEW_RENAME = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOENT}
 AT_WORK = ".at-work-"
 DEAD_SECONDS = 3600
 RENEW_SECONDS = 60
+NOTES = ".records"
+BLANKS = bytes(range(33))  # what Spark trims from a line before it calls it blank
+UNREAD = {".bz2", ".deflate", ".lz4", ".snappy", ".xz", ".zst", ".zstd"}  # Spark reads them; we not
+RECORD = """
+    file STRING, source_file STRING, source_file_size BIGINT, modified_at TIMESTAMP, day DATE,
+    rows_in_file BIGINT, rows_read BIGINT, accepted BIGINT, quarantined BIGINT, rescued BIGINT,
+    balances BOOLEAN, archived_to STRING, archived_at TIMESTAMP, sha256 STRING
+"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -100,6 +119,55 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The tables that accounts are kept in and made from; the last two may be missing."""
+
+    record: str
+    quarantine: str | None = None
+    files: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What is known of one delivery when it moves; None where nobody can say.
+
+    ``rows_in_file`` is counted in the bytes, the others in the tables: ``accepted`` is what the
+    rules said when the rows were read, ``quarantined`` the rows that are in quarantine.
+    """
+
+    path: str
+    size_bytes: int
+    modified_ms: int
+    sha256: str
+    rows_in_file: int | None
+    source_file: str | None = None
+    rows_read: int = 0
+    rescued: int | None = None
+    accepted: int | None = None
+    quarantined: int | None = None
+
+    @property
+    def version(self) -> Version:
+        """The delivery."""
+        return Version(self.path, self.size_bytes, self.modified_ms)
+
+    @property
+    def balances(self) -> bool:
+        """Whether every row of the file was read, and is either accepted or quarantined."""
+        split = None
+        if self.accepted is not None and self.quarantined is not None:
+            split = self.accepted + self.quarantined
+        return all(n is None or n == self.rows_read for n in (self.rows_in_file, split))
+
+    def __str__(self) -> str:
+        """Return the numbers as they are printed."""
+        return (
+            f"{_number(self.rows_in_file)} rows in the file, {self.rows_read} read,"
+            f" {_number(self.accepted)} accepted, {_number(self.quarantined)} quarantined"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What Spark and the stage table say of the files that are there."""
 
@@ -109,7 +177,13 @@ class Known:
 
 
 def archive(
-    spark: SparkSession, *, source: Path, archive: Path, stage: str, run_started: datetime
+    spark: SparkSession,
+    *,
+    source: Path,
+    archive: Path,
+    stage: str,
+    run_started: datetime,
+    books: Books | None = None,
 ) -> list[Outcome]:
     """Move what is committed and return what became of every file below ``source``.
 
@@ -119,8 +193,11 @@ def archive(
     """
     check_folders(source, archive)
     with alone(archive) as sign:
-        finished = finish_interrupted(source, archive)
-        return finished + settle_all(spark, source, archive, stage, run_started, sign)
+        outcomes = finish_interrupted(source, archive)
+        outcomes += settle_all(spark, source, archive, stage, run_started, sign, books)
+        if books is not None:
+            record_moves(spark, books, archive)
+    return outcomes
 
 
 def settle_all(
@@ -130,6 +207,7 @@ def settle_all(
     stage: str,
     run_started: datetime,
     sign: "AtWork",
+    books: Books | None,
 ) -> list[Outcome]:
     """Move what is committed and return what became of every file that is there."""
     # The order matters: a file replaced after the snapshot differs from it when it is to be moved,
@@ -143,10 +221,22 @@ def settle_all(
         committed=versions_in_stage(spark, stage, source, present.values()),
         run_started_ms=int(run_started.timestamp() * 1000),
     )
+    stays = {path: reason_to_stay(source / path, path, s, known) for path, s in snapshot.items()}
+    accounts: dict[str, Account] = {}
+    unread: dict[str, str] = {}
+    if books is not None:
+        leaving = [present[path] for path, reason in stays.items() if reason is None]
+        accounts, unread = accounts_of(spark, books, stage, source, leaving, sign)
+        write_note(archive, accounts.values())
     outcomes = []
     for path, seen in snapshot.items():
         sign.renew()
-        outcomes.append(settle(source, archive, path, seen, known))
+        if path in unread:
+            outcomes.append(Outcome(path=path, reason=unread[path], failed=True))
+        elif (reason := stays[path]) is not None:
+            outcomes.append(Outcome(path=path, reason=reason))
+        else:
+            outcomes.append(settle(source, archive, path, seen, known, accounts.get(path)))
     return outcomes
 
 
@@ -256,10 +346,15 @@ def process_mark(pid: int) -> str | None:
     return None if state in "ZX" else numbers[18]  # dead, not yet buried; else when it started
 
 
-def settle(source: Path, archive: Path, path: str, seen: os.stat_result, known: Known) -> Outcome:
-    """Move one file if it is done with; say what was done and why."""
-    if (reason := reason_to_stay(source / path, path, seen, known)) is not None:
-        return Outcome(path=path, reason=reason)
+def settle(
+    source: Path,
+    archive: Path,
+    path: str,
+    seen: os.stat_result,
+    known: Known,
+    account: Account | None = None,
+) -> Outcome:
+    """Move one file that is done with; say what was done and why."""
     version = known.present[path]
     try:
         moved_to = move(source / path, archive, version, seen)
@@ -267,11 +362,10 @@ def settle(source: Path, archive: Path, path: str, seen: os.stat_result, known: 
         return Outcome(path=path, reason=str(error), failed=True)
     if moved_to is None:
         return Outcome(path=path, reason="it changed meanwhile; the next run takes it")
-    return Outcome(
-        path=path,
-        reason="committed" if version in known.committed else "it has no rows",
-        moved_to=moved_to.relative_to(archive).as_posix(),
-    )
+    reason = "committed" if version in known.committed else "it has no rows"
+    if account is not None and not account.balances:
+        reason = f"{reason}, and DOES NOT BALANCE: {account}"
+    return Outcome(path=path, reason=reason, moved_to=moved_to.relative_to(archive).as_posix())
 
 
 def reason_to_stay(file: Path, path: str, seen: os.stat_result, known: Known) -> str | None:
@@ -347,20 +441,19 @@ def versions_in_stage(
 
     The bounds let Delta skip the history: what this reads does not grow with the table.
     """
-    times_ms = [version.modified_ms for version in present]
-    if not times_ms:
+    versions = list(present)
+    if not versions:
         return set()
     modified_at = F.col("source_file_modified_at")
     rows = (
         spark.read.table(stage)
-        .where(modified_at >= F.timestamp_millis(F.lit(min(times_ms))))
-        .where(modified_at < F.timestamp_millis(F.lit(max(times_ms) + 1)))
+        .where(_within(modified_at, versions))
         .select("source_file", "source_file_size", F.unix_millis(modified_at))
         .distinct()
         .collect()
     )
-    versions = (version_of(source, *row) for row in rows)
-    return {version for version in versions if version is not None}
+    found = (version_of(source, *row) for row in rows)
+    return {version for version in found if version is not None}
 
 
 def version_of(source: Path, uri: str, size_bytes: int, modified_ms: int) -> Version | None:
@@ -374,13 +467,29 @@ def version_of(source: Path, uri: str, size_bytes: int, modified_ms: int) -> Ver
 
 def has_no_rows(file: Path) -> bool:
     """Return whether a CSV file holds at most one line that is not blank: its header."""
+    return rows_in(file, enough=1) == 0
+
+
+def rows_in(file: Path, *, enough: int | None = None) -> int | None:
+    """Return how many rows the bytes of a CSV file have: its lines but for the blank and the first.
+
+    Counting stops at ``enough``. None means that the compression cannot be read here. No quotes are
+    looked at: with ``multiLine`` off, as the stage reads, every line is a row (Spark ends a line at
+    any of LF, CR and CRLF).
+    """
+    suffix = file.suffix.lower()
+    if suffix in UNREAD:
+        return None
     lines = 0
-    with file.open("rb") as content:
-        for line in content:
-            lines += bool(line.strip())
-            if lines > 1:
-                return False
-    return True
+    with gzip.open(file) if suffix == ".gz" else file.open("rb") as content:
+        try:
+            for line in content:
+                lines += sum(bool(part.strip(BLANKS)) for part in line.split(b"\r"))
+                if enough is not None and lines > enough:
+                    break
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return None
+    return max(lines - 1, 0)
 
 
 def move(file: Path, archive: Path, version: Version, seen: os.stat_result) -> Path | None:
@@ -604,6 +713,172 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def accounts_of(
+    spark: SparkSession,
+    books: Books,
+    stage: str,
+    source: Path,
+    versions: Collection[Version],
+    sign: "AtWork",
+) -> tuple[dict[str, Account], dict[str, str]]:
+    """Return path -> account of the versions about to move, and path -> why it cannot be read."""
+    counts = counts_in_tables(spark, books, stage, source, versions)
+    accounts, unread = {}, {}
+    for version in versions:
+        sign.renew()
+        file = source / version.path
+        try:
+            _ = version.day  # a time may lie beyond all calendars: such a file cannot move
+            account = Account(**asdict(version), sha256=digest(file), rows_in_file=rows_in(file))
+        except FileNotFoundError:
+            continue  # gone since the snapshot: there is nothing to move
+        except OSError as error:
+            unread[version.path] = f"it cannot be read: {error}"
+        except (ValueError, OverflowError) as error:
+            unread[version.path] = str(error)
+        else:
+            accounts[version.path] = replace(account, **counts.get(version, counts[None]))
+    return accounts, unread
+
+
+def counts_in_tables(
+    spark: SparkSession, books: Books, stage: str, source: Path, versions: Collection[Version]
+) -> dict[Version | None, dict[str, Any]]:
+    """Return what the tables say of each version; the key None is for what they do not name.
+
+    One query, bounded by the modification times as ``versions_in_stage`` is.
+    """
+    names = ("rows_read", "rescued", "accepted", "quarantined")
+    parts: list[DataFrame] = []
+    known = {"rows_read"}
+
+    def add(table: str, at: str, **counted: Column) -> None:
+        rows = spark.read.table(table).where(_within(F.col(at), versions))
+        nothing = F.lit(None).cast("bigint")
+        columns = [counted.get(name, nothing).cast("bigint").alias(name) for name in names]
+        version = ("source_file", "source_file_size", F.unix_millis(at).alias("modified_ms"))
+        parts.append(rows.select(*version, *columns))
+        known.update(counted)
+
+    if versions:
+        one = F.lit(1)
+        counted = {"rows_read": one}
+        if "_rescued_data" in spark.read.table(stage).columns:
+            counted["rescued"] = F.when(F.col("_rescued_data").isNotNull(), 1).otherwise(0)
+        add(stage, "source_file_modified_at", **counted)
+        if books.quarantine is not None:
+            add(books.quarantine, "source_file_modified_at", quarantined=one)
+        if books.files is not None:
+            add(books.files, "modified_at", accepted=F.col("accepted"))
+    found: dict[Version | None, dict[str, Any]] = {  # Any: fields of an account
+        None: {name: 0 if name in known else None for name in names}
+    }
+    if not parts:
+        return found
+    union = parts[0]
+    for part in parts[1:]:
+        union = union.unionAll(part)
+    summed = union.groupBy("source_file", "source_file_size", "modified_ms").agg(
+        *(F.sum(name).alias(name) for name in names)
+    )
+    for row in summed.collect():
+        version = version_of(source, *row[:3])
+        sums = {name: row[name] or found[None][name] for name in names}
+        found[version] = {"source_file": row["source_file"], **sums}
+    return found
+
+
+def write_note(archive: Path, accounts: Collection[Account]) -> None:
+    """Put what is about to move on disk, safely, so that no move is forgotten."""
+    if not accounts:
+        return
+    note = archive / NOTES / f"{uuid.uuid4().hex}.json"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    begun = note.with_suffix(".part")
+    with begun.open("w", encoding="utf-8") as file:
+        json.dump([asdict(account) for account in accounts], file)
+        file.flush()
+        os.fsync(file.fileno())
+    begun.replace(note)
+
+
+def record_moves(spark: SparkSession, books: Books, archive: Path) -> None:
+    """Append every move of the notes that is not in the record yet, in one commit; drop the notes.
+
+    An account whose file is not in the archive did not move: it is written down again when it does.
+    """
+    notes = sorted((archive / NOTES).glob("*.json"))
+    accounts = [Account(**each) for note in notes for each in json.loads(note.read_text("utf-8"))]
+    found = ((account, find_archived(archive, account)) for account in accounts)
+    moved = {
+        file.relative_to(archive).as_posix(): account for account, file in found if file is not None
+    }
+    for done in recorded(spark, books, moved):
+        del moved[done]
+    if moved:
+        now = datetime.now(UTC)
+        rows = [_record(account, moved_to, now) for moved_to, account in moved.items()]
+        frame = spark.createDataFrame(rows, RECORD).coalesce(1)
+        frame.write.format("delta").mode("append").saveAsTable(books.record)
+    for note in notes:
+        note.unlink()
+
+
+def find_archived(archive: Path, account: Account) -> Path | None:
+    """Return the file that holds a delivery in the archive, if it is there."""
+    same = [
+        name
+        for name in islice(archive_names(archive, account.version), 20)
+        if name.is_file()
+        and name.stat().st_size == account.size_bytes
+        and digest(name) == account.sha256
+    ]
+    # The same content may have been delivered twice in a day; links keep the time, copies do not.
+    same.sort(key=lambda name: name.stat().st_mtime_ns // 1_000_000 != account.modified_ms)
+    return same[0] if same else None
+
+
+def recorded(spark: SparkSession, books: Books, moved: Mapping[str, Account]) -> list[str]:
+    """Return which of ``moved`` stand in the record."""
+    if not moved or not spark.catalog.tableExists(books.record):
+        return []
+    within = _within(F.col("modified_at"), [account.version for account in moved.values()])
+    rows = spark.read.table(books.record).where(within).select("archived_to").collect()
+    return [row[0] for row in rows if row[0] in moved]
+
+
+def _record(account: Account, moved_to: str, now: datetime) -> tuple[object, ...]:
+    modified_at = datetime.fromtimestamp(account.modified_ms / 1000, UTC)
+    return (
+        account.path,
+        account.source_file,
+        account.size_bytes,
+        modified_at,
+        modified_at.date(),
+        account.rows_in_file,
+        account.rows_read,
+        account.accepted,
+        account.quarantined,
+        account.rescued,
+        account.balances,
+        moved_to,
+        now,
+        account.sha256,
+    )
+
+
+def _within(modified_at: Column, versions: Collection[Version]) -> Column:
+    """Return a condition on the modification time that lets Delta skip the history."""
+    times_ms = [version.modified_ms for version in versions]
+    return (modified_at >= F.timestamp_millis(F.lit(min(times_ms)))) & (
+        modified_at < F.timestamp_millis(F.lit(max(times_ms) + 1))
+    )
+
+
+def _number(count: int | None) -> str:
+    return "unknown" if count is None else str(count)
+
+
 def check_folders(source: Path, archive: Path) -> None:
     """Return if ``archive`` can be the archive of ``source``.
 
@@ -642,6 +917,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--run-started", type=_instant, required=True, help="when the run began, ISO 8601, UTC"
     )
+    parser.add_argument("--record", help="catalog.schema.table that each move leaves a row in")
+    parser.add_argument("--quarantine", help="catalog.schema.table of the rows that were held back")
+    parser.add_argument("--files", help="catalog.schema.table of the rows accepted by file")
     return parser.parse_args(arguments)
 
 
@@ -657,12 +935,16 @@ def current_session() -> SparkSession:
 def main() -> None:
     """Archive, print what became of every file, and fail if a move failed."""
     given = parse_arguments()
+    books = None
+    if given.record:
+        books = Books(record=given.record, quarantine=given.quarantine, files=given.files)
     outcomes = archive(
         current_session(),
         source=given.source,
         archive=given.archive,
         stage=given.stage,
         run_started=given.run_started,
+        books=books,
     )
     for outcome in outcomes:
         print(outcome)

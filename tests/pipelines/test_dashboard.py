@@ -15,7 +15,8 @@ from tests.pipelines.dashboard import (
 )
 
 VERSIONS = {"counter": 2, "bar": 3, "line": 3, "area": 3, "pie": 3, "table": 2}
-TABLES = {"order_files", "order_quality", "orders_event_log", "orders_quarantine", "orders_target"}
+TABLES = {"order_files", "order_quality", "order_reconciliation"}
+TABLES |= {"orders_event_log", "orders_quarantine", "orders_target"}
 
 DASHBOARD = load_dashboard()
 WIDGETS = list(placed_widgets(DASHBOARD))
