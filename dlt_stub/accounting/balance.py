@@ -199,9 +199,9 @@ class _Balance:
         record: Recorded | None,
     ) -> None:
         if self._is_lost(version):
-            what = "its rows are" if ledger is None else "the ledger has it"
+            what = "its rows are read" if ledger is None else "the ledger has it"
             at = f"; it was archived as {record.archived_to}" if record else ""
-            self._say(Kind.GONE, version, f"{what} there, but its file is nowhere{at}")
+            self._say(Kind.GONE, version, f"{what}, but its file is nowhere{at}")
         if len(places.archived) > 1:
             listed = ", ".join(file.path for file in places.archived)
             self._say(Kind.ARCHIVED_TWICE, version, f"the archive has it as {listed}")
@@ -274,7 +274,7 @@ class _Balance:
             return places.archived[0].path
         if places.source is not None:
             if ledger is None and not (self.evidence.rows or {}).get(version):
-                return f"{IN_SOURCE}; the next update reads it"
+                return f"{IN_SOURCE}, not read yet"
             return IN_SOURCE
         if ledger is not None and ledger.removed:
             return ledger.moved_to or REMOVED

@@ -17,7 +17,7 @@ from dlt_stub.accounting.records import (
     RowCounts,
     Version,
 )
-from dlt_stub.cloud_files import CloudFilesState
+from dlt_stub.cloud_files import CloudFilesState, Refused
 from dlt_stub.cloud_files.globs import has_pattern
 from dlt_stub.cloud_files.listing import list_files, local_path
 from dlt_stub.declare.records import Action, AutoCdcFlow
@@ -171,7 +171,9 @@ class _Collector:
         if not has_pattern(root):
             return files_below(Path(root))
         options = source_of(self.request).options
-        found = list_files(self.pipeline.spark, self.request.path, options, self.request.origin)
+        found = list_files(
+            self.pipeline.spark, self.request.path, options, self.request.origin, Refused()
+        )
         return [
             FoundFile(
                 path=each.path, size=each.size, modified_ms=each.modified_ms, origin=each.path

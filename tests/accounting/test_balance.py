@@ -100,7 +100,7 @@ def test_what_is_right_stays_silent(yard: Yard) -> None:
     result = yard.result()
     assert result.imbalances == ()
     where = {(each.file, each.modified_at.second): each.where for each in result.accounts}
-    assert where["new.csv", 0] == "still in the source; the next update reads it"
+    assert where["new.csv", 0] == "still in the source, not read yet"
     assert where["header.csv", 0] == where["pending.csv", 0] == "still in the source"
     assert where["a.csv", 1].endswith("a.20260304T100001000Z.csv")
     assert where["a.csv", 0].endswith(f"{DAY}/a.csv")
