@@ -63,8 +63,12 @@ def run_job(
     """Run the job once and return the run as it ended; every step is on disk before it is told.
 
     A run that finds ``max_concurrent_runs`` others is queued when the job's queue is on (for 48
-    hours at most), else skipped. Which of several queued runs goes next is undefined. Runs whose
-    process died are marked first. A task that fails makes no exception: look at the run's state.
+    hours at most), else skipped. Of several queued runs the one that was asked for first goes next
+    (assumed). A queued run waits in its process and is CANCELED with it. Runs whose process died
+    are marked first. A task that fails makes no exception: look at the run's state.
+
+    Source: docs "Databricks Jobs queueing and concurrency settings", 2026-11-24; in what order
+    queued runs go on is not stated there.
 
     Raises:
         BundleError: the job is wrong: a cycle, an unknown reference, ...
@@ -144,29 +148,47 @@ def _take_slot(
 ) -> bool:
     """Hold one of the job's run slots, waiting in the queue if it has one; else end the run."""
     limit = 1 if settings.max_concurrent_runs is None else settings.max_concurrent_runs
-    has_queue = limit > 0 and settings.queue is not None and settings.queue.enabled
-    what = f"run {recorder.run.run_id} of job {recorder.run.job_key}"
+    if limit == 0 or settings.queue is None or not settings.queue.enabled:
+        why = _refusal(limit, recorder, stack, clock)
+        if why is not None:
+            _skip(why, recorder, clock)
+        return why is None
     asked_at = clock.now()
-    while True:
-        why = "max_concurrent_runs is 0"
-        for number in range(limit):
-            try:
-                slot = recorder.store.slot(number)
-                stack.enter_context(exclusive(slot, what=what, clock=clock))
-            except BusyError as error:
-                why = error.message
-            else:
-                return True
-        waited = (clock.now() - asked_at).total_seconds()
-        if not has_queue or waited >= QUEUE_LIMIT_SECONDS:
-            state = State(
-                life_cycle=Life.SKIPPED,
-                result=Result.MAXIMUM_CONCURRENT_RUNS_REACHED,
-                message=why,
-            )
-            recorder.end_run(state, clock)
-            return False
-        if recorder.run.state.life_cycle is not Life.QUEUED:
-            recorder.change_run(State(life_cycle=Life.QUEUED, message=why))
-        clock.wait(QUEUE_POLL_SECONDS)
-        stopping.check()
+    with recorder.store.in_line(recorder.run, clock=clock) as is_next:
+        while True:
+            why = "an earlier run of the job is queued"
+            if is_next():
+                why = _refusal(limit, recorder, stack, clock)
+                if why is None:
+                    return True
+            if (clock.now() - asked_at).total_seconds() >= QUEUE_LIMIT_SECONDS:
+                _skip(why, recorder, clock)
+                return False
+            if recorder.run.state.life_cycle is not Life.QUEUED:
+                recorder.change_run(State(life_cycle=Life.QUEUED, message=why))
+            clock.wait(QUEUE_POLL_SECONDS)
+            stopping.check()
+
+
+def _refusal(limit: int, recorder: Recorder, stack: ExitStack, clock: Clock) -> str | None:
+    """Return why the run has no slot, or None once ``stack`` holds one."""
+    why = "max_concurrent_runs is 0"
+    what = f"run {recorder.run.run_id} of job {recorder.run.job_key}"
+    for number in range(limit):
+        try:
+            slot = recorder.store.slot(number)
+            stack.enter_context(exclusive(slot, what=what, clock=clock))
+        except BusyError as error:
+            why = error.message
+        else:
+            return None
+    return why
+
+
+def _skip(why: str, recorder: Recorder, clock: Clock) -> None:
+    state = State(
+        life_cycle=Life.SKIPPED,
+        result=Result.MAXIMUM_CONCURRENT_RUNS_REACHED,
+        message=why,
+    )
+    recorder.end_run(state, clock)

@@ -3,11 +3,12 @@
 ``<job folder>/``
     ``runs/<run id>.json``   the run as it last stood
     ``runs/<run id>.lock``   held while the run's process lives
+    ``queue/<ms>-<id>.lock`` held by a run that waits; the names are in the order of the queue
     ``slots/<n>.lock``       held by each of the ``max_concurrent_runs`` that may run at once
     ``trigger.json``         what the file-arrival trigger has seen (see ``trigger``)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
@@ -80,6 +81,26 @@ class RunStore:
             finally:  # safe to remove: the id is this run's alone, nobody waits for the lock
                 lock.unlink(missing_ok=True)
 
+    @contextmanager
+    def in_line(self, run: JobRun, *, clock: Clock) -> Iterator[Callable[[], bool]]:
+        """Stand in the job's queue while the block runs; what it is given says whether one is next.
+
+        Those that asked before come before, as long as their process lives.
+        """
+        ticket = self.folder / "queue" / f"{run.start_time_ms:015d}-{run.run_id}.lock"
+        draft = ticket.with_suffix(".draft")
+        with exclusive(draft, what=f"queued run {run.run_id}", clock=clock):
+            draft.rename(ticket)  # held from the moment others can see it
+
+            def is_next() -> bool:
+                earlier = (each for each in ticket.parent.glob("*.lock") if each.name < ticket.name)
+                return not any(is_held(each) for each in earlier)
+
+            try:
+                yield is_next
+            finally:
+                ticket.unlink(missing_ok=True)
+
     def settle_abandoned(self, *, clock: Clock) -> tuple[JobRun, ...]:
         """Mark the runs whose process died as INTERNAL_ERROR, and return them."""
         settled = []
@@ -92,7 +113,8 @@ class RunStore:
                 continue
             dead = _dead(run, int(clock.now().timestamp() * 1000))
             self.save(dead)
-            lock.unlink(missing_ok=True)
+            for left in (lock, *(self.folder / "queue").glob(f"*-{run.run_id}.*")):
+                left.unlink(missing_ok=True)
             settled.append(dead)
         return tuple(settled)
 

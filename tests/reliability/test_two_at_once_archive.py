@@ -7,51 +7,24 @@ the rounds begin with what a run that was killed has left.
 import os
 import random
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pipelines.tasks import archive_files as task
-from tests.pipelines.shop import ROOT
+from tests.reliability.processes import Process, hear, start, tell
 
 ROUNDS = 20
 SEED = int(os.environ.get("DLT_STUB_SEED", "11"))
 
 
-class Archiver:
-    """One process that archives, step by step."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.archiving"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def send(self, line: str) -> str:
-        """Tell it something and return where it stands next: ``step``, or ``done ...``."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().rstrip("\n")
-
-
 @pytest.fixture(scope="module")
-def archivers() -> Iterator[list[Archiver]]:
-    with ExitStack() as stack:
-        both = [Archiver(), Archiver()]
-        for each in both:
-            stack.enter_context(each.process)
-        yield both
-        for each in both:
-            each.process.kill()
+def archivers() -> Iterator[list[Process]]:
+    with start("archiving") as one, start("archiving") as other:
+        yield [one, other]
+        for each in (one, other):
+            each.kill()
 
 
 def land(root: Path, *, after_a_crash: bool) -> dict[str, bytes]:
@@ -72,19 +45,20 @@ def land(root: Path, *, after_a_crash: bool) -> dict[str, bytes]:
     return contents
 
 
-def interleave(archivers: list[Archiver], line: str, chance: random.Random) -> list[str]:
+def interleave(archivers: list[Process], line: str, chance: random.Random) -> list[str]:
     """Start both, let chance say who takes the next step, and return how each ended."""
-    stands = [each.send(line) for each in archivers]
+    for each in archivers:
+        tell(each, line)
+    stands = [hear(each) for each in archivers]
     while "step" in stands:
         at = chance.choice([at for at, where in enumerate(stands) if where == "step"])
-        stands[at] = archivers[at].send(str(chance.choice((1, 2, 5, 40))))
+        tell(archivers[at], str(chance.choice((1, 2, 5, 40))))
+        stands[at] = hear(archivers[at])
     return stands
 
 
 @pytest.mark.parametrize("kind", ["links", "copies"])
-def test_two_archive_runs_lose_nothing(
-    archivers: list[Archiver], tmp_path: Path, kind: str
-) -> None:
+def test_two_archive_runs_lose_nothing(archivers: list[Process], tmp_path: Path, kind: str) -> None:
     chance = random.Random(SEED)
     ends: list[str] = []
     for number in range(ROUNDS):

@@ -1,10 +1,12 @@
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dlt_stub.engine.jars import JAR_NAMES, broken_jars, delta_jars, jar_folder, require_disk
 from dlt_stub.errors import SetupError
+from dlt_stub.locks import exclusive
 
 
 def write_jars(folder: Path, names: tuple[str, ...] = JAR_NAMES) -> None:
@@ -46,6 +48,16 @@ def test_full_disk_is_a_setup_error(tmp_path: Path) -> None:
         require_disk(tmp_path / "not" / "yet", needed_bytes=2**62)
     assert full.value.hint is not None
     assert "XDG_CACHE_HOME" in full.value.hint
+
+
+def test_second_fetch_waits_for_the_first(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlt_stub.engine.jars._resolve", None)  # whoever fetches twice fails
+    folder = jar_folder()
+    with ThreadPoolExecutor() as threads:
+        with exclusive(folder.with_name(f"{folder.name}.lock"), what="the first"):
+            second = threads.submit(delta_jars)
+            write_jars(folder)
+        assert second.result() == tuple(folder / name for name in JAR_NAMES)
 
 
 @pytest.mark.slow
