@@ -37,7 +37,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSON and UTF-8 errors alike
+    except (ValueError, RecursionError) as error:  # JSON and UTF-8 errors alike
         raise _untrusted(path, str(error)) from error
     if not isinstance(value, dict):
         raise _untrusted(path, f"it holds a {type(value).__name__}")

@@ -152,7 +152,7 @@ def _check_dashboard(key: str, dashboard: MapNode, report: Report) -> None:
     if file_node is not None and file is not None and Path(file).is_file():
         try:
             json.loads(Path(file).read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             report.error(
                 f"the dashboard's file is not valid JSON: {error}",
                 origin=file_node.origin,

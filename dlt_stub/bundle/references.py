@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from dlt_stub.bundle.diagnostics import Report, YamlPath
 from dlt_stub.bundle.yaml_nodes import (
+    MOST_VALUES,
     ListNode,
     MapNode,
     Node,
@@ -24,6 +25,7 @@ from dlt_stub.errors import Origin, nearest
 _SEGMENT = r"[^\W\d_](?:[\w-]*[^\W_])?"
 _INDEX = r"(?:\[[0-9]+\])*"
 REFERENCE = re.compile(rf"\$\{{({_SEGMENT}(?:\.{_SEGMENT}{_INDEX})*{_INDEX})\}}")
+LONGEST_TEXT = 1_000_000  # characters that references may put into one text
 PREFIXES = ("var", "variables", "bundle", "workspace", "resources")
 # Sections of a bundle a reference may name, though nothing of ours resolves them.
 _OTHER_PREFIXES = ("artifacts", "targets")
@@ -56,6 +58,7 @@ class Resolver:
         self._known: dict[str, Node | Missing] = {}
         self._underway: list[_Step] = []
         self._cycles: set[frozenset[str]] = set()
+        self._sizes: dict[int, tuple[Node, int]] = {}
 
     def resolve(self, node: Node, path: YamlPath) -> Node:
         """Return ``node`` with its references resolved."""
@@ -89,6 +92,13 @@ class Resolver:
             return UnknownNode(origin=origin)
         only = values[matches[0][1]]
         if matches[0][0] == text and only is not None:
+            if (size := self._size(only)) > MOST_VALUES:
+                self._report.error(
+                    f"{text} comes to {size:,} values, more than {MOST_VALUES:,}",
+                    origin=origin,
+                    path=path,
+                )
+                return UnknownNode(origin=origin)
             # The place of use counts: relative paths are relative to the file that uses them.
             return replace(only, origin=origin)
         return self._interpolate(text, values, origin, path)
@@ -106,11 +116,31 @@ class Resolver:
                 )
                 return UnknownNode(origin=origin)
 
+        length = sum(len(_as_text(v)) for v in values.values() if isinstance(v, ScalarNode))
+        if length * len(REFERENCE.findall(text)) > LONGEST_TEXT:
+            self._report.error(
+                f"the references in {text[:40]!r} come to more than {LONGEST_TEXT:,} characters",
+                origin=origin,
+                path=path,
+            )
+            return UnknownNode(origin=origin)
+
         def replacement(match: re.Match[str]) -> str:
             value = values[match[1]]
             return _as_text(value) if isinstance(value, ScalarNode) else match[0]
 
         return scalar(REFERENCE.sub(replacement, text), origin)
+
+    def _size(self, node: Node) -> int:
+        """Return how many values ``node`` holds, a shared one each time it occurs."""
+        if isinstance(node, MapNode | ListNode):
+            known = self._sizes.get(id(node))
+            if known is None:
+                items = node.entries.values() if isinstance(node, MapNode) else node.items
+                known = node, 1 + sum(self._size(each) for each in items)
+                self._sizes[id(node)] = known  # with the node, or another gets its id
+            return known[1]
+        return 1
 
     def _value_of(self, reference: str, origin: Origin, path: YamlPath) -> Node | None:
         """Return the value of a reference, or None if it is not ours to resolve."""
@@ -179,7 +209,7 @@ def parse_reference(reference: str) -> YamlPath:
     parts: list[str | int] = []
     for segment in reference.split("."):
         name, *indexes = segment.replace("]", "").split("[")
-        parts += [name, *(int(index) for index in indexes)]
+        parts += [name, *(int(index[:9]) for index in indexes)]  # no list is longer
     return tuple(parts)
 
 

@@ -11,6 +11,10 @@ from dlt_stub.bundle.diagnostics import Report, YamlPath
 from dlt_stub.errors import Origin
 
 ScalarValue = str | int | float | bool | None
+# What a file may come to once its aliases are written out, and how deep it may go: far beyond what
+# anybody writes, and little enough to be read in a second.
+MOST_VALUES = 100_000
+DEEPEST = 100
 NO_ORIGIN = Origin(path="(computed)")
 
 
@@ -88,6 +92,7 @@ _PLAIN = (
     ("merge", r"^<<$", ["<"]),
 )
 _TAG = "tag:yaml.org,2002:"
+_COLLECTIONS = (f"{_TAG}map", f"{_TAG}seq")
 for _name, _pattern, _first in _PLAIN:
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(_pattern), _first)
 
@@ -105,9 +110,52 @@ def read_yaml(text: str, path: str, report: Report) -> Node | None:
     except yaml.YAMLError as error:
         report.error(f"not valid YAML: {error}", origin=Origin(path=path))
         return None
+    except RecursionError:
+        report.error("not valid YAML: it is nested too deep", origin=Origin(path=path))
+        return None
     if root is None:
         return None
+    if (fault := _beyond_measure(root)) is not None:
+        report.error(fault, origin=Origin(path=path))
+        return None
     return _Converter(path, report).convert(root, ())
+
+
+def _beyond_measure(root: yaml.Node) -> str | None:
+    """Return why a document is not written out, or None; an alias counts each time it is used.
+
+    Nodes are looked at once each, so this takes no longer than the file is long.
+    """
+    sizes: dict[int, tuple[int, int]] = {}  # of a node: values in it, levels in it
+    begun: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting[-1]
+        children = _children(node)
+        left = [each for each in children if id(each) not in sizes and id(each) not in begun]
+        if left and id(node) not in begun:
+            begun.add(id(node))
+            waiting += left
+            continue
+        waiting.pop()
+        found = [sizes.get(id(each), (0, 0)) for each in children]  # (0, 0): it contains itself
+        sizes[id(node)] = (
+            1 + sum(values for values, _ in found),
+            1 + max((levels for _, levels in found), default=0),
+        )
+        if sizes[id(node)][0] > MOST_VALUES:
+            return (
+                f"the file comes to more than {MOST_VALUES:,} values with its aliases written out"
+            )
+        if sizes[id(node)][1] > DEEPEST:
+            return f"the file is nested more than {DEEPEST} levels deep"
+    return None
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [each for pair in node.value for each in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 class _Converter:
@@ -122,6 +170,8 @@ class _Converter:
         if any(node is seen for seen in above):
             self._report.error("an alias contains itself", origin=origin)
             return UnknownNode(origin=origin)
+        if node.tag not in _COLLECTIONS and not isinstance(node, yaml.ScalarNode):
+            return self._refuse_tag(node, origin)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, origin, (*above, node))
         if isinstance(node, yaml.SequenceNode):
@@ -132,9 +182,17 @@ class _Converter:
     def _scalar(self, node: yaml.Node, origin: Origin) -> Node:
         value = _SCALARS.get(node.tag)
         if value is None:
-            self._report.error(f"tag {node.tag!r} is not allowed in a bundle", origin=origin)
+            return self._refuse_tag(node, origin)
+        try:
+            return ScalarNode(value=value(node.value), origin=origin)
+        except ValueError:  # more digits than Python reads, or none: 0x_
+            shown = node.value if len(node.value) < 40 else f"{node.value[:40]}..."
+            self._report.error(f"{shown!r} is no number that can be read", origin=origin)
             return UnknownNode(origin=origin)
-        return ScalarNode(value=value(node.value), origin=origin)
+
+    def _refuse_tag(self, node: yaml.Node, origin: Origin) -> UnknownNode:
+        self._report.error(f"tag {node.tag!r} is not allowed in a bundle", origin=origin)
+        return UnknownNode(origin=origin)
 
     def _mapping(
         self, node: yaml.MappingNode, origin: Origin, above: tuple[yaml.Node, ...]

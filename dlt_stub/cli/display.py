@@ -6,15 +6,17 @@ All three are told the same things, from any thread. ``open_display`` chooses.
 import json
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
+from rich.segment import Segment
 from rich.text import Text
 
 from dlt_stub.cli.board import Board
+from dlt_stub.cli.steering import visible
 from dlt_stub.cli.tables import (
     counts,
     event_record,
@@ -40,7 +42,20 @@ _QUIET_STATUSES = ("QUEUED", "STARTING")
 def console_on(stream: TextIO) -> Console:
     """Return a console that writes to ``stream`` and wraps for terminals only."""
     width = None if stream.isatty() else PIPE_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    return PlainConsole(
+        file=stream, width=width, highlight=False, soft_wrap=False, markup=False, emoji=False
+    )
+
+
+class PlainConsole(Console):
+    """A console that no name, message or value steers: only rich itself writes control codes."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield what is printed, steering characters written out."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 class Display:

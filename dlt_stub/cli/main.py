@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dlt_stub.cli.steering import visible
 from dlt_stub.errors import DltStubError
 from dlt_stub.events import Level
 from dlt_stub.redaction import redact_streams
@@ -33,7 +34,7 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except DltStubError as error:
-            typer.secho(str(error), fg="red", err=True)
+            typer.secho(visible(str(error)), fg="red", err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             typer.secho(

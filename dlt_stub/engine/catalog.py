@@ -247,7 +247,7 @@ def _entry(file: Path) -> TableEntry:
                 hint="use the dlt-stub version that wrote it",
             )
         return TableEntry(**content)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise StateError(
             f"registry file {file} cannot be read: {error}",
             hint="delete that file; the next update of its pipeline writes it again",

@@ -140,7 +140,7 @@ def read_events(folder: Path) -> Iterator[Event]:
                     details=json.loads(row["details"]),
                     error=row["error"],
                 )
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise StateError(
                     f"event log segment {segment} line {number} is not an event: {error}",
                     hint="move that segment away; the pipeline's tables are not touched by it",

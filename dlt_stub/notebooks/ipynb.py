@@ -26,7 +26,7 @@ def read_ipynb(file: Path) -> Notebook:
         language = _language(content.get("metadata", {}))
         cells = content["cells"]
         sources = [(str(cell["cell_type"]), _text(cell["source"])) for cell in cells]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DefinitionError(
             f"the file is no notebook of nbformat 4: {type(error).__name__}: {error}",
             origin=Origin(path=str(file)),

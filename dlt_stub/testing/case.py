@@ -152,6 +152,8 @@ def read_case(file: Path) -> Case:
             f"the case is no YAML: {getattr(error, 'problem', error)}",
             origin=Origin(path=str(file), line=line),
         ) from error
+    except RecursionError as error:
+        raise UsageError("the case is nested too deep", origin=Origin(path=str(file))) from error
     return _Reader(file).case(content)
 
 
