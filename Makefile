@@ -13,7 +13,7 @@ export DLT_STUB_JAVA_OPTIONS ?= -XX:TieredStopAtLevel=1
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly lint format types imports install clean
+.PHONY: help run test nightly audit lint format types imports install clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: install  ## run every test (ARGS="-k name" for some, WORKERS=0 for one pro
 
 nightly: install  ## check 200 seeds of random changes against a plain Python model
 	$(BIN)/python -m tests.cdc.random_suite 200
+
+audit: install  ## look the pinned packages up among known vulnerabilities (asks the package index)
+	$(PIP) pip-audit
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 lint: format types imports  ## check format, rules, types and who imports whom
 

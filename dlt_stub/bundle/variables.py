@@ -42,6 +42,13 @@ def read_overrides(root: Path, target: str, report: Report) -> MapNode:
     """Return what the target's override file sets; without the file, nothing."""
     name = f".databricks/bundle/{target}/variable-overrides.json"
     file = root / name
+    if "/" in target or target in ("", ".", ".."):
+        report.error(
+            f"target {target!r} cannot be the name of a folder, where its state is kept",
+            origin=Origin(path="databricks.yml"),
+            path=("targets", target),
+        )
+        return map_of(None)
     if not file.is_file():
         return map_of(None)
     try:

@@ -247,6 +247,18 @@ def test_bundles_do_not_reach_outside(world: World, tmp_path: Path, body: str) -
     assert any("outside the bundle" in each or "symbolic link" in each for each in said), said
 
 
+@pytest.mark.parametrize("target", ["../../outside", "/etc", "..", ""])
+def test_targets_name_no_folder_elsewhere(world: World, tmp_path: Path, target: str) -> None:
+    root = bundle(tmp_path, "resources: {}")
+    text = (root / "databricks.yml").read_text("utf-8")
+    (root / "databricks.yml").write_text(text.replace("plain", repr(target)), encoding="utf-8")
+    (world.outside / "variable-overrides.json").write_text('{"x": 1}', encoding="utf-8")
+    said = [each.summary for each in read_bundle(root, target=target).diagnostics]
+    assert any("cannot be the name of a folder" in each for each in said), said
+    said = [each.summary for each in read_bundle(root, target="../plain").diagnostics]
+    assert any("is not defined" in each for each in said), said
+
+
 def test_links_are_left_out_of_sources(world: World, tmp_path: Path) -> None:
     root = bundle(tmp_path, library("glob: {include: 'src/**'}"))
     (root / "src").mkdir()
