@@ -28,7 +28,7 @@ def events(
         UsageError: there is no such pipeline, update or event type.
         StateError: the log cannot be trusted.
     """
-    found = place.open().pipeline(pipeline).event_records()
+    found = place.open().pipeline(pipeline).event_records(only_latest=update == LATEST)
     chosen = select(found, update=update, level=level, types=types)
     if as_json:
         for event in chosen:

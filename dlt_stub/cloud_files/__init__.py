@@ -3,10 +3,12 @@
 from dlt_stub.cloud_files.cleaning import Cleaning, cleaning_of
 from dlt_stub.cloud_files.options import EvolutionMode, KnownOptions, known_options
 from dlt_stub.cloud_files.records import FileBatch, FileEntry, FilePlan, IngestedFile, Refused
+from dlt_stub.cloud_files.segments import FEW_SEGMENTS
 from dlt_stub.cloud_files.source import CloudFilesSource
-from dlt_stub.cloud_files.state import CloudFilesState
+from dlt_stub.cloud_files.state import CloudFilesState, is_ledger_long
 
 __all__ = [
+    "FEW_SEGMENTS",
     "Cleaning",
     "CloudFilesSource",
     "CloudFilesState",
@@ -18,5 +20,6 @@ __all__ = [
     "KnownOptions",
     "Refused",
     "cleaning_of",
+    "is_ledger_long",
     "known_options",
 ]

@@ -1,7 +1,7 @@
 """What one cloudFiles source remembers: its ledger of files and batches, and its schemas."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,8 @@ from pyspark.sql.types import StructType
 
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.cloud_files.records import FileBatch, FileEntry, IngestedFile
-from dlt_stub.cloud_files.segments import Segments, put_if_absent
+from dlt_stub.cloud_files.segments import FEW_SEGMENTS, Segments, put_if_absent
+from dlt_stub.cloud_files.settled import KIND, Settled, SettledBatch
 from dlt_stub.errors import StateError
 
 _VERSION: Final = 1
@@ -47,6 +48,7 @@ class CloudFilesState:
     ``folder/ledger/*.jsonl`` holds four kinds of entries: ``start`` (once, with the files that
     ``includeExistingFiles = false`` leaves out), ``assign`` (a batch number and its files, written
     before anybody sees the batch), ``commit``, and ``archive`` (files that were moved or deleted).
+    A ``snapshot`` stands for those before it, as ``compact`` leaves them.
     ``folder/schemas/*.json`` holds one schema each.
     Removing the folder is a full refresh. One process at a time may write: the caller holds the
     pipeline's lock.
@@ -61,11 +63,13 @@ class CloudFilesState:
         self.folder = folder
         self._clock = clock or SystemClock()
         self._segments = Segments(folder / "ledger")
+        self._settled = Settled()
         self._source_id: str | None = None
         self._batches: dict[int, FileBatch] = {}
         self._assigned_at: dict[int, datetime] = {}
         self._commits: dict[int, _Commit] = {}
         self._archives: dict[tuple[str, int, int], _Archive] = {}
+        self._skipped: list[tuple[str, int, int]] = []  # since the snapshot
         self._versions: set[tuple[str, int, int]] = set()
         self._paths: set[str] = set()
         for place, entry in self._segments.read():
@@ -104,14 +108,9 @@ class CloudFilesState:
 
     def assign(self, groups: Sequence[tuple[tuple[str, ...], Sequence[FileEntry]]]) -> None:
         """Give each group of files, which share one header, the next batch number, durably."""
-        first = max(self._batches, default=-1) + 1
+        first = max(self._settled.next_batch, max(self._batches, default=-1) + 1)
         self._write(
-            {
-                "kind": "assign",
-                "batch": first + position,
-                "header": list(header),
-                "files": [_to_json(file) for file in files],
-            }
+            _assigning(first + position, header, files)
             for position, (header, files) in enumerate(groups)
         )
 
@@ -130,40 +129,110 @@ class CloudFilesState:
 
     def committed_until(self, instant: datetime) -> list[FileEntry]:
         """Return the files committed at ``instant`` or before it and not archived since."""
-        return [
+        settled = [file for batch, file in self._settled.files() if batch.committed_at <= instant]
+        since = [
             file
             for number, commit in self._commits.items()
             if commit.at <= instant
             for file in self._batches[number].files
-            if file.version not in self._archives
         ]
+        return [file for file in (*settled, *since) if file.version not in self._archives]
 
     def committed_metrics(self, number: int) -> Mapping[str, object] | None:
         """Return what batch ``number`` was committed with, or None if it was not."""
         commit = self._commits.get(number)
-        return None if commit is None else commit.metrics
+        if commit is not None:
+            return commit.metrics
+        batch = self._settled.batch(number)
+        return None if batch is None else batch.metrics
 
     def files(self) -> list[IngestedFile]:
         """Return every file that has a batch, in the order they were given one."""
-        return [
-            self._ingested(file, number)
-            for number, batch in self._batches.items()
-            for file in batch.files
+        settled = [
+            self._ingested(file, batch.number, batch.assigned_at, batch.committed_at)
+            for batch, file in self._settled.files()
         ]
+        since = []
+        for number, batch in self._batches.items():
+            commit = self._commits.get(number)
+            times = self._assigned_at[number], commit.at if commit else None
+            since += [self._ingested(file, number, *times) for file in batch.files]
+        return [*settled, *since]
 
-    def _ingested(self, file: FileEntry, number: int) -> IngestedFile:
-        commit, archive = self._commits.get(number), self._archives.get(file.version)
+    def _ingested(
+        self, file: FileEntry, number: int, assigned_at: datetime, committed_at: datetime | None
+    ) -> IngestedFile:
+        archive = self._archives.get(file.version)
         return IngestedFile(
             path=file.path,
             size=file.size,
             modified_at=datetime.fromtimestamp(file.modified_ms / 1000, UTC),
-            discovered_at=self._assigned_at[number],
-            committed_at=commit.at if commit else None,
+            discovered_at=assigned_at,
+            committed_at=committed_at,
             batch=number,
             archived_at=archive.at if archive else None,
             archive_mode=archive.mode if archive else None,
             move_location=archive.location if archive else None,
         )
+
+    def compact(self, few: int = FEW_SEGMENTS) -> bool:
+        """Put a snapshot in place of the ledger's entries if it is long, and return whether it was.
+
+        It is long with more than ``few`` segments since the last snapshot. Nothing that any
+        method returns changes. The caller holds the pipeline's lock.
+        """
+        if not self._segments.is_long(few):
+            return False
+        entries = [self._now_settled().to_json(), *self._unsettled()]
+        at = self._clock.now().isoformat()
+        self._segments.replace({"v": _VERSION, "at": at, **entry} for entry in entries)
+        return True
+
+    def _now_settled(self) -> Settled:
+        old = self._settled
+        ended = [number for number in self._batches if number in self._commits]
+        files = [file for number in ended for file in self._batches[number].files]
+        num_committed = sum(each.num_files for each in old.batches)
+        skipped = [*zip(old.paths, old.sizes, old.modified_ms, strict=True)][num_committed:]
+        skipped += self._skipped
+        return Settled(
+            source_id=self._source_id,
+            next_batch=max(old.next_batch, max(self._batches, default=-1) + 1),
+            batches=[
+                *old.batches,
+                *(
+                    SettledBatch(
+                        number=number,
+                        num_files=len(self._batches[number].files),
+                        assigned_at=self._assigned_at[number],
+                        committed_at=self._commits[number].at,
+                        metrics=self._commits[number].metrics,
+                    )
+                    for number in ended
+                ),
+            ],
+            paths=[*old.paths[:num_committed], *(f.path for f in files), *(s[0] for s in skipped)],
+            sizes=[*old.sizes[:num_committed], *(f.size for f in files), *(s[1] for s in skipped)],
+            modified_ms=[
+                *old.modified_ms[:num_committed],
+                *(f.modified_ms for f in files),
+                *(s[2] for s in skipped),
+            ],
+            empty=old.empty | {num_committed + n for n, file in enumerate(files) if file.is_empty},
+        )
+
+    def _unsettled(self) -> Iterator[dict[str, object]]:
+        """Yield the entries that are repeated after a snapshot, with their own times."""
+        for batch in self.pending:
+            at = self._assigned_at[batch.number].isoformat()
+            yield {**_assigning(batch.number, batch.header, batch.files), "at": at}
+        together: dict[tuple[str, str], list[dict[str, object]]] = {}
+        for (path, size, modified_ms), archive in self._archives.items():
+            file = FileEntry(path=path, size=size, modified_ms=modified_ms)
+            entry = {**_to_json(file), "location": archive.location}
+            together.setdefault((archive.at.isoformat(), archive.mode), []).append(entry)
+        for (at, mode), files in together.items():
+            yield {"kind": "archive", "mode": mode, "files": files, "at": at}
 
     def latest_schema(self) -> SchemaVersion | None:
         """Return the newest schema of the source, or None before the first.
@@ -224,9 +293,16 @@ class CloudFilesState:
         self._check(entry, place)
         try:
             at = datetime.fromisoformat(entry["at"])
-            if entry["kind"] == "start":
+            if entry["kind"] == KIND:
+                self._settled = Settled.from_json(entry)
+                self._source_id = self._settled.source_id
+                self._versions |= self._settled.versions()
+                self._paths.update(self._settled.paths)
+            elif entry["kind"] == "start":
                 self._source_id = str(entry["source_id"])
-                self._know(_from_json(file) for file in entry["files"])
+                skipped = [_from_json(file) for file in entry["files"]]
+                self._skipped += [file.version for file in skipped]
+                self._know(skipped)
             elif entry["kind"] == "assign":
                 batch = FileBatch(
                     number=entry["batch"],
@@ -251,22 +327,39 @@ class CloudFilesState:
         kind, number = entry.get("kind"), entry.get("batch")
         if entry.get("v") != _VERSION:
             raise StateError(f"{place} has version {entry.get('v')!r}, known is {_VERSION}")
-        if kind not in ("start", "assign", "commit", "archive"):
+        if kind not in ("start", "assign", "commit", "archive", KIND):
             raise StateError(f"{place} has the unknown kind {kind!r}")
         if kind == "start" and self._source_id is not None:
             raise StateError(f"{place} starts the source again: two updates ran on it")
-        if kind == "assign" and number in self._batches:
+        is_settled = number is not None and self._settled.batch(number) is not None
+        if kind == KIND and (self._batches or self._versions):
+            raise StateError(f"{place} is a snapshot, and not the first entry of the ledger")
+        if kind == "assign" and (number in self._batches or is_settled):
             raise StateError(
                 f"{place} gives batch {number} a second time: two updates ran on one source"
             )
         if kind == "commit" and (number not in self._batches or number in self._commits):
-            why = "again" if number in self._commits else "that was never assigned"
+            why = "again" if number in self._commits or is_settled else "that was never assigned"
             raise StateError(f"{place} commits batch {number} {why}")
 
     def _know(self, files: Iterable[FileEntry]) -> None:
         for file in files:
             self._versions.add(file.version)
             self._paths.add(file.path)
+
+
+def is_ledger_long(folder: Path, few: int = FEW_SEGMENTS) -> bool:
+    """Return whether ``compact`` would do something for the source in ``folder``; reads nothing."""
+    return Segments(folder / "ledger").is_long(few)
+
+
+def _assigning(number: int, header: Sequence[str], files: Sequence[FileEntry]) -> dict[str, object]:
+    return {
+        "kind": "assign",
+        "batch": number,
+        "header": list(header),
+        "files": [_to_json(file) for file in files],
+    }
 
 
 def _to_json(file: FileEntry) -> dict[str, object]:

@@ -32,6 +32,40 @@ class TableLayout:
     properties: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableUpkeep:
+    """What the maintenance of one Delta table goes by, as its newest version has it."""
+
+    table_id: str  # what a stream's checkpoint calls the table
+    version: int
+    num_files: int
+    size_bytes: int
+    properties: Mapping[str, str]
+    keeps_removed_seconds: float  # how long files stay that no version names any more
+
+
+def read_table_upkeep(spark: SparkSession, path: str) -> TableUpkeep | None:
+    """Return what the maintenance of the table in folder ``path`` goes by, None if there is none.
+
+    Source: docs "Predictive optimization", 2026-11-24: delta.deletedFileRetentionDuration, which is
+    7 days unless it is set, says what VACUUM keeps.
+    """
+    snapshot = _newest_snapshot(spark, path)
+    if snapshot.version() < 0:
+        return None
+    totals = _totals(snapshot)
+    metadata = snapshot.metadata()
+    log = cast(Any, spark)._jvm.org.apache.spark.sql.delta.DeltaLog
+    return TableUpkeep(
+        table_id=str(metadata.id()),
+        version=int(snapshot.version()),
+        num_files=int(totals.numFiles()),
+        size_bytes=int(totals.tableSizeBytes()),
+        properties=_properties(metadata),
+        keeps_removed_seconds=log.tombstoneRetentionMillis(metadata) / 1000,
+    )
+
+
 def read_table_layout(spark: SparkSession, path: str) -> TableLayout | None:
     """Return how the Delta table in folder ``path`` is declared, or None if there is none."""
     snapshot = _newest_snapshot(spark, path)
@@ -42,9 +76,7 @@ def read_table_layout(spark: SparkSession, path: str) -> TableLayout | None:
         version=int(snapshot.version()),
         schema=StructType.fromJson(json.loads(metadata.schema().json())),
         partition_columns=tuple(iterate(metadata.partitionColumns().iterator())),
-        properties={
-            str(pair._1()): str(pair._2()) for pair in iterate(metadata.configuration().iterator())
-        },
+        properties=_properties(metadata),
     )
 
 
@@ -56,9 +88,7 @@ def read_table_state(spark: SparkSession, path: str, app_id: str) -> TableState 
     snapshot = _newest_snapshot(spark, path)
     if snapshot.version() < 0:
         return None
-    checksum = snapshot.checksumOpt()
-    # the checksum file knows what the snapshot itself would run a Spark job for
-    totals = checksum.get() if checksum.isDefined() else snapshot.computeChecksum()
+    totals = _totals(snapshot)
     transactions = _transactions(snapshot, totals)
     return TableState(
         schema=StructType.fromJson(json.loads(snapshot.schema().json())),
@@ -75,6 +105,17 @@ def _newest_snapshot(spark: SparkSession, path: str) -> Any:
     log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(cast(Any, spark)._jsparkSession, path)
     defaults = [getattr(log, f"update$default${n}")() for n in (1, 2, 3)]
     return log.update(*defaults)
+
+
+def _totals(snapshot: Any) -> Any:
+    checksum = snapshot.checksumOpt()
+    # the checksum file knows what the snapshot itself would run a Spark job for
+    return checksum.get() if checksum.isDefined() else snapshot.computeChecksum()
+
+
+def _properties(metadata: Any) -> dict[str, str]:
+    pairs = iterate(metadata.configuration().iterator())
+    return {str(pair._1()): str(pair._2()) for pair in pairs}
 
 
 def _transactions(snapshot: Any, checksum: Any) -> dict[str, int]:

@@ -12,9 +12,11 @@ from typing import Any
 from dlt_stub.clock import Clock
 from dlt_stub.errors import StateError
 from dlt_stub.events.records import Event, Level
+from dlt_stub.events.segments import segments
 from dlt_stub.redaction import redact, redact_values
 
 Listener = Callable[[Event], None]
+_LAST_BYTES = 2**22  # no event is longer
 
 
 class EventLog:
@@ -34,9 +36,11 @@ class EventLog:
         self._lock = threading.RLock()
         self._instance = uuid.uuid4().hex[:8]
         self._waiting: list[Event] = []
-        segments = sorted(folder.glob("*.json"))
-        self._last = _last_timestamp(segments)
-        self._next_segment = int(segments[-1].stem.split("-")[0]) + 1 if segments else 0
+        known = segments(folder)
+        # A clock set back must not give an instant again.
+        newest = newest_in(known[-1].path) if known else None
+        self._last = newest or datetime(1970, 1, 1, tzinfo=UTC)
+        self._next_segment = known[-1].last + 1 if known else 0
         self._sequence = self._next_segment * 1_000_000
 
     def emit(
@@ -119,42 +123,89 @@ class EventLog:
 
 
 def read_events(folder: Path) -> Iterator[Event]:
-    """Yield the durable events of a pipeline, oldest first.
+    """Yield the durable events of a pipeline, oldest first; what is merged meanwhile comes once.
 
     Raises:
         StateError: a line is not an event; names the segment and line.
     """
-    for segment in sorted(folder.glob("*.json")):
-        for number, line in enumerate(segment.read_text(encoding="utf-8").splitlines(), start=1):
-            try:
-                row = json.loads(line)
-                yield Event(
-                    id=row["id"],
-                    sequence_number=row["sequence"]["data_plane_id"]["seq_no"],
-                    timestamp=datetime.fromisoformat(row["timestamp"]),
-                    event_type=row["event_type"],
-                    message=row["message"],
-                    level=Level(row["level"]),
-                    maturity_level=row["maturity_level"],
-                    origin=row["origin"],
-                    details=json.loads(row["details"]),
-                    error=row["error"],
-                )
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise StateError(
-                    f"event log segment {segment} line {number} is not an event: {error}",
-                    hint="move that segment away; the pipeline's tables are not touched by it",
-                ) from error
+    given: set[str] = set()
+    while True:
+        try:
+            for segment in segments(folder):
+                for event in _events_in(segment.path):
+                    if event.id not in given:
+                        given.add(event.id)
+                        yield event
+        except FileNotFoundError:
+            continue  # merged between the listing and the look
+        return
 
 
-def _last_timestamp(segments: list[Path]) -> datetime:
-    """Return when the newest event happened: a clock set back must not give it again."""
-    start = datetime(1970, 1, 1, tzinfo=UTC)
-    lines = segments[-1].read_text(encoding="utf-8").splitlines() if segments else []
+def read_latest_events(folder: Path) -> list[Event]:
+    """Return the durable events of the newest update, oldest first; older segments are not read.
+
+    Raises:
+        StateError: a line is not an event; names the segment and line.
+    """
+    while True:
+        try:
+            return _latest(folder)
+        except FileNotFoundError:
+            continue
+
+
+def _latest(folder: Path) -> list[Event]:
+    found: list[Event] = []
+    for segment in reversed(segments(folder)):
+        found[:0] = _events_in(segment.path)
+        update_id = found[-1].origin.get("update_id") if found else None
+        if any(e.event_type == "create_update" for e in found if _is_of(e, update_id)):
+            break
+    return [event for event in found if _is_of(event, found[-1].origin.get("update_id"))]
+
+
+def _is_of(event: Event, update_id: object) -> bool:
+    return event.origin.get("update_id") == update_id
+
+
+def _events_in(segment: Path) -> list[Event]:
+    return [
+        _event(line, segment, number)
+        for number, line in enumerate(segment.read_text(encoding="utf-8").splitlines(), start=1)
+    ]
+
+
+def _event(line: str, segment: Path, number: int) -> Event:
     try:
-        return datetime.fromisoformat(json.loads(lines[-1])["timestamp"]) if lines else start
-    except (ValueError, KeyError, TypeError):
-        return start  # whoever reads the log is told of that line
+        row = json.loads(line)
+        return Event(
+            id=row["id"],
+            sequence_number=row["sequence"]["data_plane_id"]["seq_no"],
+            timestamp=datetime.fromisoformat(row["timestamp"]),
+            event_type=row["event_type"],
+            message=row["message"],
+            level=Level(row["level"]),
+            maturity_level=row["maturity_level"],
+            origin=row["origin"],
+            details=json.loads(row["details"]),
+            error=row["error"],
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StateError(
+            f"event log segment {segment} line {number} is not an event: {error}",
+            hint="move that segment away; the pipeline's tables are not touched by it",
+        ) from error
+
+
+def newest_in(segment: Path) -> datetime | None:
+    """Return when the last event of a segment happened, or None if it does not say."""
+    with segment.open("rb") as file:
+        file.seek(max(0, segment.stat().st_size - _LAST_BYTES))
+        lines = file.read().splitlines()
+    try:
+        return datetime.fromisoformat(json.loads(lines[-1])["timestamp"]) if lines else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None  # whoever reads the log is told of that line
 
 
 def _text(instant: datetime) -> str:

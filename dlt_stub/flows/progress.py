@@ -19,6 +19,11 @@ def checkpoint_of(flow: Path) -> Path:
     return _of_generation(flow, "checkpoint")
 
 
+def has_committed(checkpoint: Path) -> bool:
+    """Return whether a stream with this checkpoint has ended a micro-batch."""
+    return any(file.name.isdigit() for file in (checkpoint / "commits").glob("[0-9]*"))
+
+
 def source_of_files(flow: Path) -> Path:
     """Return the folder of the cloudFiles ledger and schemas of the flow in folder ``flow``."""
     return _of_generation(flow, "source")

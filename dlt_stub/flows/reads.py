@@ -1,8 +1,9 @@
 """What a query function reads: on empty inputs when it is probed, on new rows when it runs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -23,10 +24,11 @@ from dlt_stub.declare.records import (
 from dlt_stub.declare.registry import user_origin
 from dlt_stub.engine.catalog import TableRegistry, name_levels
 from dlt_stub.errors import GraphError, NotEmulatedError, Origin, nearest
-from dlt_stub.events import event_schema
+from dlt_stub.events import UNMERGED, event_schema, hold, listing, settle
 from dlt_stub.expectations import Check, check_rules, put_check
 from dlt_stub.flows.files_now import columns_now, files_now
 from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.flows.progress import checkpoint_of, has_committed
 from dlt_stub.graph import ResolvedDataset, UnresolvedDatasetError
 
 # Options of a streaming read from a Delta table that Spark's Delta source honours as Databricks
@@ -181,6 +183,9 @@ class PipelineReads(ABC):
     def check_stream(self, name: str) -> None:  # noqa: B027 - most reads have nothing to check
         """Take note that the query streams from table ``name``."""
 
+    def _events_in(self, folder: Path, *, streaming: bool) -> DataFrame:
+        return event_frame(self.session, str(folder), streaming=streaming)
+
     @abstractmethod
     def observation(self, name: str) -> Observation | None:
         """Return what takes the counts of one check; None where the query's progress does."""
@@ -190,7 +195,7 @@ class PipelineReads(ABC):
 
         Shape: the event log's ten columns, one row an event.
         """
-        return event_frame(self.session, str(self.place.event_log), streaming=streaming)
+        return self._events_in(self.place.event_log, streaming=streaming)
 
     def checked(self, frame: DataFrame, dataset: str) -> DataFrame:
         """Return ``frame`` with the expectations of ``dataset`` in its plan.
@@ -313,7 +318,7 @@ class PipelineReads(ABC):
             )
         if entry.provider == "json":  # another pipeline's event log
             _refuse_options(options, f"the event log {entry.full_name}", "leave them out")
-            return event_frame(self.session, entry.location, streaming=streaming)
+            return self._events_in(Path(entry.location), streaming=streaming)
         return delta_frame(self.session, entry.location, streaming=streaming, options=options)
 
 
@@ -395,6 +400,22 @@ class ProbeReads(PipelineReads):
 @dataclass(slots=True, kw_only=True)
 class StreamReads(PipelineReads):
     """Reads on the real tables, as streams with a checkpoint; counts arrive in the progress."""
+
+    held: list[Callable[[], None]] = field(default_factory=list)  # event logs, against merging
+
+    def release(self) -> None:
+        """Let what the query has read be merged: it has ended."""
+        while self.held:
+            self.held.pop()()
+
+    def _events_in(self, folder: Path, *, streaming: bool) -> DataFrame:
+        has_begun = False
+        if streaming:
+            self.held.append(hold(folder))
+            settle(folder)
+            flow = self.place.flow(self.flow.target, self.flow.name)
+            has_begun = has_committed(checkpoint_of(flow))
+        return event_frame(self.session, str(folder), streaming=streaming, has_begun=has_begun)
 
     def dataset(self, name: str, *, streaming: bool, options: Mapping[str, str]) -> DataFrame:
         """Return the dataset's Delta table.
@@ -492,16 +513,24 @@ def delta_frame(
     return DataFrameReader(session).format("delta").options(**options).load(location)
 
 
-def event_frame(session: SparkSession, folder: str, *, streaming: bool) -> DataFrame:
+def event_frame(
+    session: SparkSession, folder: str, *, streaming: bool, has_begun: bool = False
+) -> DataFrame:
     """Return the events in the segments below ``folder``.
+
+    A stream that ``has_begun`` has seen all that is merged, as single segments: what is merged is
+    no news to it. Until it has ended, its caller holds the log against merging.
 
     Shape: the event log's ten columns, one row an event.
     """
-    if not streaming:
-        return DataFrameReader(session).schema(event_schema()).json(folder)
+    with listing(Path(folder)):
+        if not streaming:
+            return DataFrameReader(session).schema(event_schema()).json(folder)
     # Spark's file source would drop files older than a week beside a newer one.
-    reader = DataStreamReader(session).schema(event_schema())
-    return reader.option("maxFileAge", "36500d").json(folder)
+    reader = DataStreamReader(session).schema(event_schema()).option("maxFileAge", "36500d")
+    if has_begun:
+        reader = reader.option("pathGlobFilter", UNMERGED)
+    return reader.json(folder)
 
 
 def empty_stream(session: SparkSession, schema: StructType, folder: str) -> DataFrame:

@@ -28,6 +28,7 @@ from dlt_stub.declare.records import (
     SnapshotFlow,
 )
 from dlt_stub.declare.user_session import UserSession
+from dlt_stub.engine.callbacks import CallbackThreads
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.lost import lost_spark
 from dlt_stub.engine.names import SessionNames
@@ -215,13 +216,27 @@ def _run_stream(
     flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, on_batch: OnBatch
 ) -> None:
     reads = _reads(StreamReads, flow, context)
-    frame = reads.query()
-    frame = _checked(frame, reads, flow, target)
+    try:
+        _stream(flow, target, context, reads, on_batch)
+    finally:
+        reads.release()
+
+
+def _stream(
+    flow: ResolvedFlow,
+    target: ResolvedDataset,
+    context: FlowContext,
+    reads: StreamReads,
+    on_batch: OnBatch,
+) -> None:
+    frame = _checked(reads.query(), reads, flow, target)
     sink = _sink(flow, target, context, _app_id(flow, context))
     outcomes: dict[int, Written] = {}
     raised: list[BaseException] = []
+    threads = CallbackThreads(context.session)
 
     def handle(batch: DataFrame, batch_id: int) -> None:
+        threads.note()
         if stopping.is_wished():
             raised.append(stopping.stopped())
             raise RuntimeError("stopped")  # Spark's callback takes an Exception only
@@ -254,6 +269,7 @@ def _run_stream(
     finally:
         if query.isActive:
             query.stop()
+        threads.end()
         teller.tell()
 
 

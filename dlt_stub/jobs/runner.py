@@ -93,6 +93,7 @@ def run_job(
     )
     _check_references(plan, facts)
     store.settle_abandoned(clock=clock)
+    store.expire(clock=clock)
     run = JobRun(
         job_key=job_key,
         job_id=facts.job_id,

@@ -1,7 +1,7 @@
 """The runs of a job on disk: one JSON file a run, whole at every moment.
 
 ``<job folder>/``
-    ``runs/<run id>.json``   the run as it last stood
+    ``runs/<run id>.json``   the run as it last stood, for 60 days after its end
     ``runs/<run id>.lock``   held while the run's process lives
     ``queue/<ms>-<id>.lock`` held by a run that waits; the names are in the order of the queue
     ``slots/<n>.lock``       held by each of the ``max_concurrent_runs`` that may run at once
@@ -11,6 +11,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from dlt_stub.paths import WorkspacePaths
 from dlt_stub.redaction import redact_values
 
 FORMAT = 1
+RUNS_KEPT = timedelta(days=60)
 _DIED = "The process of this run ended before the run did."
 
 
@@ -79,7 +81,8 @@ class RunStore:
             try:
                 yield
             finally:  # safe to remove: the id is this run's alone, nobody waits for the lock
-                lock.unlink(missing_ok=True)
+                if self._is_settled(run_id):
+                    lock.unlink(missing_ok=True)
 
     @contextmanager
     def in_line(self, run: JobRun, *, clock: Clock) -> Iterator[Callable[[], bool]]:
@@ -102,21 +105,43 @@ class RunStore:
                 ticket.unlink(missing_ok=True)
 
     def settle_abandoned(self, *, clock: Clock) -> tuple[JobRun, ...]:
-        """Mark the runs whose process died as INTERNAL_ERROR, and return them."""
+        """Mark the runs whose process died as INTERNAL_ERROR, and return them.
+
+        Such a run has left its lock file: no other run's record is read.
+        """
         settled = []
-        for run in self.runs():
-            lock = self.folder / "runs" / f"{run.run_id}.lock"
-            if run.state.is_over or is_held(lock):
+        for lock in sorted((self.folder / "runs").glob("[0-9]*.lock")):
+            run_id = int(lock.stem)
+            if is_held(lock) or not self._file(run_id).exists():
                 continue
-            run = self.load(run.run_id)  # it may have ended between the two looks
-            if run.state.is_over:
-                continue
-            dead = _dead(run, int(clock.now().timestamp() * 1000))
-            self.save(dead)
-            for left in (lock, *(self.folder / "queue").glob(f"*-{run.run_id}.*")):
+            run = self.load(run_id)
+            if not run.state.is_over:
+                dead = _dead(run, int(clock.now().timestamp() * 1000))
+                self.save(dead)
+                settled.append(dead)
+            for left in (lock, *(self.folder / "queue").glob(f"*-{run_id}.*")):
                 left.unlink(missing_ok=True)
-            settled.append(dead)
         return tuple(settled)
+
+    def expire(self, *, clock: Clock) -> int:
+        """Remove the records of runs that ended more than 60 days ago; return how many.
+
+        A record is written last when its run ends, so its file's time says when that was. The days
+        are those of Databricks' run history, as remembered (assumed, 2026-11-24).
+        """
+        before = (clock.now() - RUNS_KEPT).timestamp()
+        old = [
+            path
+            for path in (self.folder / "runs").glob("[0-9]*.json")
+            if path.stat().st_mtime < before and not path.with_suffix(".lock").exists()
+        ]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
+    def _is_settled(self, run_id: int) -> bool:
+        path = self._file(run_id)
+        return not path.exists() or _load(path).state.is_over
 
     def _file(self, run_id: int) -> Path:
         return self.folder / "runs" / f"{run_id}.json"

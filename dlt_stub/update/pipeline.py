@@ -20,11 +20,12 @@ from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.java_lock import held_by_java
 from dlt_stub.engine.session import start_session
 from dlt_stub.errors import UnknownFieldError, UsageError
-from dlt_stub.events import Event, Listener, event_schema, read_events
+from dlt_stub.events import Event, Listener, event_schema, listing, read_events, read_latest_events
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.sessions import knowing_workspace, private_session
 from dlt_stub.graph import Graph
 from dlt_stub.locks import exclusive
+from dlt_stub.maintenance import MAINTENANCE
 from dlt_stub.paths import WorkspacePaths
 from dlt_stub.redaction import redacting
 from dlt_stub.update.globals import modules_of, pipeline_names
@@ -205,11 +206,16 @@ class Pipeline:
         Shape: the event log's ten columns, one row an event, batch.
         """
         reader = DataFrameReader(self.spark).schema(event_schema())
-        return reader.json(str(self.place.event_log))
+        with listing(self.place.event_log):
+            return reader.json(str(self.place.event_log))
 
-    def event_records(self) -> list[Event]:
-        """Return the events of every update so far, oldest first; needs no Spark."""
-        return list(read_events(self.place.event_log))
+    def event_records(self, *, only_latest: bool = False) -> list[Event]:
+        """Return the events of every update the log keeps, oldest first; needs no Spark.
+
+        ``only_latest`` asks for the newest update's, without reading what is older.
+        """
+        log = self.place.event_log
+        return read_latest_events(log) if only_latest else list(read_events(log))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -261,6 +267,7 @@ class Pipeline:
             cause=cause,
             listener=listener,
             retries=self._retries,
+            is_maintained=self.configuration.get(MAINTENANCE, "true").strip().lower() != "false",
         )
 
     def _session(self) -> UserSession:

@@ -32,6 +32,7 @@ from dlt_stub.events import (
     Level,
     Listener,
     UpdateState,
+    settle,
 )
 from dlt_stub.flows.analyse import Prober
 from dlt_stub.flows.external import set_up_sink
@@ -50,6 +51,7 @@ from dlt_stub.flows.tables import (
 )
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
 from dlt_stub.locks import exclusive
+from dlt_stub.maintenance import Maintenance
 from dlt_stub.sql_sources import SqlSources
 from dlt_stub.update.hooks import FINISH_SECONDS, NO_HOOKS, Hooks
 from dlt_stub.update.progress import Progress
@@ -94,6 +96,7 @@ class UpdateRun:
         cause: UpdateCause,
         listener: Listener | None,
         retries: Retries = NO_RETRIES,
+        is_maintained: bool = True,
     ) -> None:
         self.update_id = str(uuid.uuid4())
         self._place = place
@@ -106,6 +109,7 @@ class UpdateRun:
         self._events: list[Event] = []
         self._has_reset = False
         self._retries = retries
+        self._is_maintained = is_maintained
         self._hooks = NO_HOOKS
 
         def listen(event: Event) -> None:
@@ -172,6 +176,10 @@ class UpdateRun:
             state = UpdateState.CANCELED
         self._progress.update(state, cause if state is UpdateState.FAILED else None)
         self._progress.flush()
+        if self._is_maintained and not self._selection.validate_only:
+            Maintenance(
+                place=self._place, spark=self._session, log=self._log, clock=self._clock
+            ).run(graph)
         self._finish_hooks()
         return self._result(state, flows, cause)
 
@@ -315,6 +323,7 @@ class UpdateRun:
 
     def _publish_event_log(self) -> None:
         self._place.event_log.mkdir(parents=True, exist_ok=True)
+        settle(self._place.event_log)
         if self._place.event_log_name is None:
             return
         catalog, schema, name = self._place.event_log_name

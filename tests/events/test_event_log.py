@@ -66,7 +66,7 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
         thread.join()
     assert len(list(tmp_path.glob("*.json"))) == 40
     assert len(list(read_events(tmp_path))) == 40
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_nothing_to_write_makes_nothing(tmp_path: Path) -> None:

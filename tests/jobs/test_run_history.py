@@ -124,6 +124,22 @@ def test_a_killed_run_shows_at_the_next_start(bench: Bench, task: Make, tmp_path
     assert not list((bench.paths.job("etl") / "runs").glob("*.lock"))
 
 
+def test_old_runs_are_forgotten(bench: Bench, task: Make) -> None:
+    old, kept = bench.run(task("a")).run_id, bench.run(task("a")).run_id
+    folder = bench.paths.job("etl") / "runs"
+    for run_id, days in ((old, 61), (kept, 59)):
+        at = bench.clock.now().timestamp() - days * 86_400
+        os.utime(folder / f"{run_id}.json", (at, at))
+    new = bench.run(task("a")).run_id
+    assert {run.run_id for run in runs(bench.paths, "etl")} == {kept, new}
+
+
+def test_a_start_reads_no_ended_run(bench: Bench, task: Make) -> None:
+    ended = bench.run(task("a")).run_id
+    (bench.paths.job("etl") / "runs" / f"{ended}.json").write_text("damaged")
+    assert bench.run(task("a")).state.has_succeeded
+
+
 def test_a_living_run_is_not_settled(bench: Bench, task: Make) -> None:
     store = RunStore.of(bench.paths, "etl")
 
