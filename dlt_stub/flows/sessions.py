@@ -1,6 +1,7 @@
 """Sessions that know a workspace: its tables by name, Databricks' functions and its volumes."""
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 from pyspark.sql import SparkSession
 
@@ -21,7 +22,8 @@ _SETTINGS = {
 
 def private_session(spark: SparkSession, settings: Mapping[str, str] = NOTHING) -> SparkSession:
     """Return a new session beside ``spark`` with ``settings`` over ours; none outlives it."""
-    private = spark.newSession()
+    # Py4J edge: a user's session has a class of its own, which newSession would call.
+    private = SparkSession(spark.sparkContext, cast(Any, spark)._jsparkSession.newSession())
     for key, value in {**_SETTINGS, **settings}.items():
         private.conf.set(key, value)
     return private

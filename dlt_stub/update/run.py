@@ -176,7 +176,7 @@ class UpdateRun:
             state = UpdateState.CANCELED
         self._progress.update(state, cause if state is UpdateState.FAILED else None)
         self._progress.flush()
-        if self._is_maintained and not self._selection.validate_only:
+        if self._is_maintained and not (self._selection.validate_only or stopping.is_wished()):
             Maintenance(
                 place=self._place, spark=self._session, log=self._log, clock=self._clock
             ).run(graph)
