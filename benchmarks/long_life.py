@@ -92,8 +92,9 @@ class Round:
     ledger_files: int
     state_files: int  # all below the pipeline's own folder
     state_kb: float
-    heap_mb: float  # of the JVM after a collection
+    heap_mb: float  # of the JVM after a collection, every fifth round
     rss_mb: float  # of this process
+    jvm_rss_mb: float
     open_files: int  # of this process and the JVM, sockets included
     jvm_threads: int
     threads: int
@@ -152,6 +153,7 @@ def run(place: Place, spark: SparkSession, updates: int) -> Iterator[Round]:
     archive = place.root / "moved"
     archive.mkdir(exist_ok=True)
     jvm_pid = int(_jvm(spark).java.lang.ProcessHandle.current().pid())
+    heap = 0.0
     for number in range(updates):
         file = place.landing / f"{number:06d}.csv"
         write_file(file, number=number)
@@ -159,18 +161,27 @@ def run(place: Place, spark: SparkSession, updates: int) -> Iterator[Round]:
         place.pipeline.update().raise_for_failure()
         wall, cpu = time.perf_counter() - wall, _cpu_seconds(jvm_pid) - cpu
         file.rename(archive / file.name)
-        yield _round(place, spark, jvm_pid, wall, cpu)
+        if number % 5 == 0:
+            heap = _heap_mb(spark)
+        yield _round(place, spark, jvm_pid, wall, cpu, heap)
 
 
-def _round(place: Place, spark: SparkSession, jvm_pid: int, wall: float, cpu: float) -> Round:
+def _heap_mb(spark: SparkSession) -> float:
+    gc.collect()  # before Java's: what Python no longer points at is let go there
+    java = _jvm(spark).java.lang
+    java.System.gc()
+    return float(
+        java.management.ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed() / 2**20
+    )
+
+
+def _round(
+    place: Place, spark: SparkSession, jvm_pid: int, wall: float, cpu: float, heap: float
+) -> Round:
     root = place.pipeline.paths.root
     tables = [log.parent for log in root.glob("tables/*/*/*/_delta_log")]
     owned = _files(root / "pipelines")
     java = _jvm(spark).java.lang
-    gc.collect()  # before Java's: what Python no longer points at is let go there
-    java.System.gc()
-    heap = java.management.ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed()
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return Round(
         wall_seconds=wall,
         cpu_seconds=cpu,
@@ -181,8 +192,9 @@ def _round(place: Place, spark: SparkSession, jvm_pid: int, wall: float, cpu: fl
         ledger_files=sum(1 for file in owned if file.parent.name == "ledger"),
         state_files=len(owned),
         state_kb=sum(file.stat().st_size for file in owned) / 1024,
-        heap_mb=heap / 2**20,
-        rss_mb=pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
+        heap_mb=heap,
+        rss_mb=_rss_mb("self"),
+        jvm_rss_mb=_rss_mb(jvm_pid),
         open_files=sum(1 for pid in ("self", jvm_pid) for _ in Path(f"/proc/{pid}/fd").iterdir()),
         jvm_threads=java.management.ManagementFactory.getThreadMXBean().getThreadCount(),
         threads=threading.active_count(),
@@ -204,6 +216,11 @@ def _files(folder: Path) -> list[Path]:
 
 def _jvm(spark: SparkSession) -> Any:  # Any: whatever Java has
     return cast(Any, spark)._jvm
+
+
+def _rss_mb(pid: int | str) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _cpu_seconds(jvm_pid: int) -> float:

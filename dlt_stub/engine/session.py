@@ -48,6 +48,12 @@ FAST_AND_LOCAL = {
     "spark.databricks.delta.snapshotPartitions": "1",  # 50 tasks for each snapshot otherwise
     # A read of 1,000 files lists them by so many tasks: 1,000 took 2 s, 8 take 0.2 s.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+    # Pages nobody can open, which a long life would fill: 1,000 plans and jobs are kept otherwise.
+    "spark.sql.ui.retainedExecutions": "10",
+    "spark.ui.retainedJobs": "50",
+    "spark.ui.retainedStages": "50",
+    "spark.ui.retainedTasks": "500",
+    "spark.sql.streaming.ui.retainedQueries": "10",
     "spark.sql.streaming.metricsEnabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.catalogImplementation": "in-memory",  # no metastore_db, no derby.log

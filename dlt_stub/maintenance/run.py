@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from dlt_stub.atomic import read_json, write_json
 from dlt_stub.clock import Clock
 from dlt_stub.cloud_files import FEW_SEGMENTS, CloudFilesState, is_ledger_long
-from dlt_stub.engine.delta_log import read_table_upkeep
+from dlt_stub.engine.delta_log import TableUpkeep, read_table_upkeep
 from dlt_stub.errors import StateError
 from dlt_stub.events import MERGE_AT, EventLog, Level, error_body, merge, newest_in
 from dlt_stub.flows.names import PipelinePlace
@@ -29,6 +29,7 @@ from dlt_stub.maintenance.tables import (
     is_vacuum_due,
     optimize,
     vacuum,
+    waits_for_reader,
 )
 
 MAINTENANCE: Final = "dlt_stub.maintenance"  # configuration; "false" switches all of it off
@@ -121,17 +122,23 @@ class Maintenance:
                 )
             if is_vacuum_due(kept, now):
                 session = session or private_session(self.spark, SETTINGS)
-                hours = vacuum(session, path, table, self.place.paths, now)
+                self._vacuum(session, name, path, table, now)
                 kept = replace(kept, vacuumed_at=now)
-                self._tell(
-                    "COMPLETED",
-                    f"VACUUM of '{name}' kept what was removed in the last {hours:.0f} hours.",
-                    operation="VACUUM",
-                    dataset=name,
-                )
             known[key] = kept
         if known != remembered:
             self._remember(known)
+
+    def _vacuum(
+        self, session: SparkSession, name: str, path: Path, table: TableUpkeep, now: datetime
+    ) -> None:
+        needed = waits_for_reader(path, table, self.place.paths, now)
+        if needed is None:
+            vacuum(session, path)
+            hours = table.keeps_removed_seconds / 3600
+            what = f"kept what was removed in the last {hours:.0f} hours."
+        else:
+            what = f"waits: a stream of this workspace has still to read from version {needed} on."
+        self._tell("COMPLETED", f"VACUUM of '{name}' {what}", operation="VACUUM", dataset=name)
 
     def _tell(
         self,

@@ -1,6 +1,5 @@
 """OPTIMIZE and VACUUM of the tables of a pipeline, when they are worth it."""
 
-import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,24 +63,26 @@ def is_vacuum_due(kept: Kept, now: datetime) -> bool:
     return kept.vacuumed_at is not None and now - kept.vacuumed_at >= VACUUM_EVERY
 
 
-def vacuum(
-    spark: SparkSession, path: Path, table: TableUpkeep, paths: WorkspacePaths, now: datetime
-) -> float:
-    """Remove files that no version of the last days names, and return how many hours were kept.
+def waits_for_reader(
+    path: Path, table: TableUpkeep, paths: WorkspacePaths, now: datetime
+) -> int | None:
+    """Return the version that a stream has still to read, where VACUUM would take its files.
 
-    The table's retention holds, and what the oldest version has that any stream of the workspace
-    has still to read.
+    That is one older than what the table's retention keeps. Whether a longer retention than the
+    table's own may be given differs between versions of Delta (4.4 ignores it, tried), so VACUUM
+    waits for the stream.
     """
-    keeps = timedelta(seconds=table.keeps_removed_seconds)
     needed = oldest_needed_version(paths, table.table_id)
-    lag = timedelta(0) if needed is None else _age(path, needed, table.version, now)
-    if lag <= keeps:
-        DeltaTable.forPath(spark, str(path)).vacuum()
-    else:
-        keeps = timedelta(hours=math.ceil(lag / timedelta(hours=1)))
-        DeltaTable.forPath(spark, str(path)).vacuum(keeps / timedelta(hours=1))
+    if needed is None:
+        return None
+    keeps = timedelta(seconds=table.keeps_removed_seconds)
+    return needed if _age(path, needed, table.version, now) > keeps else None
+
+
+def vacuum(spark: SparkSession, path: Path) -> None:
+    """Remove files that no version within the table's retention names."""
+    DeltaTable.forPath(spark, str(path)).vacuum()
     reach("maintenance.vacuumed")
-    return keeps / timedelta(hours=1)
 
 
 def _age(path: Path, version: int, newest: int, now: datetime) -> timedelta:
