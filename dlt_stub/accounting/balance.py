@@ -1,7 +1,7 @@
 """Compares the sides of the evidence; reads nothing but the files it is given a reader for."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -57,6 +57,10 @@ class _Balance:
         self.recorded = {each.version: each for each in evidence.records}
         self.places: dict[Version, _Places] = defaultdict(_Places)
         self.wrong: list[Imbalance] = []
+        self.newest: dict[str, int] = {}
+        for each in (*self.ledger, *(file.version for file in evidence.in_source)):
+            self.newest[each.path] = max(each.modified_ms, self.newest.get(each.path, 0))
+        self.unread: set[str] = set()
 
     def reconciled(self) -> Reconciliation:
         strangers = self._place_files()
@@ -72,6 +76,9 @@ class _Balance:
         strangers = [file for file in strangers if not self._is_changed(file, lost)]
         ordered = sorted(known, key=lambda version: (version.modified_ms, version.path))
         accounts = tuple(self._account(version) for version in ordered)
+        self.by_size: dict[int, list[Version]] = defaultdict(list)
+        for version in ordered if strangers else ():
+            self.by_size[version.size].append(version)
         for file in strangers:
             self._stranger(file)
         return Reconciliation(
@@ -94,18 +101,18 @@ class _Balance:
                 self.places[version].archived.append(file)
             else:
                 left.append(file)
-        return [file for file in left if not self._is_copy_without_time(file, known)]
-
-    def _is_copy_without_time(self, file: FoundFile, known: Iterable[Version]) -> bool:
-        """Place a file whose time says nothing: a move by copying, where there are no links."""
-        for version in sorted(known):
-            fits = (version.path, version.size) == (file.origin, file.size)
-            if fits and _day(version) == file.day and not self.places[version].archived:
-                if self._is_replaced(version) and version not in self.recorded:
-                    continue
-                self.places[version].archived.append(file)
-                return True
-        return False
+        same: dict[tuple[str, int, str | None], list[Version]] = defaultdict(list)
+        for version in sorted(known) if left else ():
+            if not self.places[version].archived and not self._is_replaced(version):
+                same[version.path, version.size, _day(version)].append(version)
+        # A move by copying, where there are no links, leaves another time.
+        strangers = []
+        for file in left:
+            if waiting := same.get((file.origin, file.size, file.day)):
+                self.places[waiting.pop(0)].archived.append(file)
+            else:
+                strangers.append(file)
+        return strangers
 
     def _is_lost(self, version: Version) -> bool:
         return self.places[version].first is None and not self._has_left(version)
@@ -118,11 +125,7 @@ class _Balance:
         """Return whether the producer wrote a later file over it: its archived copy never was."""
         if version in self.recorded:
             return False
-        later = (*self.ledger, *(file.version for file in self.evidence.in_source))
-        return any(
-            other.path == version.path and other.modified_ms > version.modified_ms
-            for other in later
-        )
+        return self.newest.get(version.path, 0) > version.modified_ms
 
     def _is_changed(self, file: FoundFile, lost: set[Version]) -> bool:
         """Give a file that fits no delivery to the lost one it was, by its name and day."""
@@ -141,11 +144,11 @@ class _Balance:
         return False
 
     def _stranger(self, file: FoundFile) -> None:
-        same = [version for version in self.places if version.size == file.size and file.size]
-        content = self.digest(file.path) if same else None
+        same = self.by_size.get(file.size, ()) if file.size else ()
+        content = self._digest(file.path) if same else None
         for version in same:
             place = self.places[version].first
-            if place not in (None, file.path) and self.digest(str(place)) == content:
+            if content is not None and place and self._digest(place) == content:
                 message = f"{file.path} has the same content as {place}"
                 self.wrong.append(
                     Imbalance(
@@ -234,11 +237,33 @@ class _Balance:
     def _differs(self, file: FoundFile, record: Recorded) -> bool:
         if file.size != record.version.size:
             return True
-        return self.count is not None and self.digest(file.path) != record.sha256
+        if self.count is None:
+            return False
+        content = self._digest(file.path)
+        return content is not None and content != record.sha256
+
+    def _digest(self, path: str) -> str | None:
+        try:
+            return self.digest(path)
+        except OSError as error:
+            self._unreadable(path, error)
+            return None
+
+    def _unreadable(self, path: str, error: OSError) -> None:
+        if path not in self.unread:
+            self.unread.add(path)
+            message = f"{path} cannot be read: {error.strerror or error}"
+            self.wrong.append(
+                Imbalance(kind=Kind.UNREADABLE, file=self._name(path), message=message)
+            )
 
     def _rows_in_file(self, places: _Places, record: Recorded | None) -> int | None:
         if self.count is not None and places.first is not None:
-            return self.count(places.first)
+            try:
+                return self.count(places.first)
+            except OSError as error:
+                self._unreadable(places.first, error)
+                return None
         return None if record is None else record.rows_in_file
 
     def _check_rows(self, version: Version, in_file: int | None, rows: int | None) -> None:

@@ -1,5 +1,6 @@
 """Asks each side what it knows of a cloudFiles flow's files: ledger, disk, tables, record."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,7 +95,7 @@ class _Collector:
                 f"the files of {self.request.path!r} are not on this machine",
                 hint="dlt-stub reconcile compares files with tables where both are local",
             )
-        root = root.rstrip("/")
+        root = os.path.normpath(root)
         options = source_of(self.request).options
         books = books_of(self.workspace.bundle, self.pipeline.place.paths, root)
         flow_folder = self.pipeline.place.flow(self.flow.flow.target, self.flow.flow.name)

@@ -83,8 +83,16 @@ def notes_below(archive: Path) -> int:
 
 
 def _walk(folder: Path, *, hidden: tuple[str, ...]) -> Iterator[tuple[Path, os.stat_result]]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(hidden))
+    if folder.is_file():
+        yield folder, folder.stat()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = Path(place).resolve()
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(hidden)
+            and not here.is_relative_to(Path(place, name).resolve())  # a link that leads upwards
+        )
         for name in sorted(names):
             file = Path(place, name)
             try:

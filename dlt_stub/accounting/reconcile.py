@@ -10,6 +10,7 @@ from dlt_stub.accounting.counting import rows_in, sha256
 from dlt_stub.accounting.evidence import collect
 from dlt_stub.accounting.records import Reconciliation
 from dlt_stub.locks import exclusive
+from dlt_stub.update.pipeline import Pipeline
 from dlt_stub.workspace import Workspace
 
 
@@ -41,7 +42,19 @@ def reconcile(
         for source in collect(workspace, key, since=since):
             count = partial(rows_in, file_format=source.file_format, options=source.options)
             found.append(balance(source.evidence, count=count if recount else None, digest=sha256))
+    if not all(each.balances for each in found) and not _is_complete(pipeline):
+        note = "the last update did not complete: what is missing may come with the next one"
+        found = [replace(each, notes=(*each.notes, note)) for each in found]
     return found
+
+
+def _is_complete(pipeline: Pipeline) -> bool:
+    states = (
+        event.body.get("state")
+        for event in reversed(pipeline.event_records())
+        if event.event_type == "update_progress"
+    )
+    return next(states, None) == "COMPLETED"
 
 
 def only(result: Reconciliation, pattern: str) -> Reconciliation:

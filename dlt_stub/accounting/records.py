@@ -26,6 +26,7 @@ class Kind(StrEnum):
     GONE = "gone"  # read or to be read, and nowhere on disk
     NOT_IN_LEDGER = "not_in_ledger"  # its rows or its file are there, but it was never taken in
     UNKNOWN_IN_ARCHIVE = "unknown_in_archive"  # a file in the archive that nobody delivered
+    UNREADABLE = "unreadable"
     CHANGED_IN_ARCHIVE = "changed_in_archive"
     ARCHIVED_TWICE = "archived_twice"
     ARCHIVED_AND_IN_SOURCE = "archived_and_in_source"

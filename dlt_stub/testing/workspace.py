@@ -9,6 +9,7 @@ from typing import Any
 from databricks.sdk.service.jobs import RunResultState
 from pyspark.sql import DataFrame, SparkSession
 
+from dlt_stub.accounting import Reconciliation, reconcile
 from dlt_stub.bundle import Bundle
 from dlt_stub.errors import UsageError, nearest
 from dlt_stub.jobs import JobRun
@@ -117,6 +118,10 @@ class WorkspaceUnderTest:
     def folder(self, table: str, *, pipeline: str) -> Path:
         """Return the folder of a table of a pipeline, hidden ones included: for other engines."""
         return self.workspace.pipeline(pipeline).place.table(table)
+
+    def reconcile(self, pipeline: str) -> list[Reconciliation]:
+        """Return the accounts of every file a pipeline was brought, for each of its tables."""
+        return reconcile(self.workspace, pipeline)
 
     def session(self) -> SparkSession:
         """Return a session of its own that knows the workspace's tables and volumes."""

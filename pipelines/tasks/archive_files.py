@@ -783,8 +783,9 @@ def counts_in_tables(
     )
     for row in summed.collect():
         version = version_of(source, *row[:3])
-        sums = {name: row[name] or found[None][name] for name in names}
-        found[version] = {"source_file": row["source_file"], **sums}
+        if version is not None:  # None lies below another folder
+            sums = {name: row[name] or found[None][name] for name in names}
+            found[version] = {"source_file": row["source_file"], **sums}
     return found
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -235,6 +236,44 @@ def test_what_clean_source_took_is_not_missed(yard: Yard) -> None:
     result = yard.result()
     assert result.balances
     assert result.accounts[0].where == "deleted by cleanSource"
+
+
+def test_unreadable_file_is_named_once(yard: Yard) -> None:
+    yard.archived("a.csv")
+
+    def refuse(path: str) -> str:
+        raise PermissionError(13, "Permission denied", path)
+
+    result = balance(yard.evidence(), count=lambda path: len(refuse(path)), digest=refuse)
+    (wrong,) = result.imbalances
+    assert wrong.kind is Kind.UNREADABLE
+    assert wrong.message.endswith("a.csv cannot be read: Permission denied")
+    assert result.accounts[0].rows_in_file is None
+
+
+def test_links_and_lone_files_are_followed(yard: Yard, tmp_path: Path) -> None:
+    version = yard.land("a.csv")
+    (yard.source / "loop").symlink_to(yard.source)
+    (yard.source / ".hidden").write_text("x")
+    assert [file.version for file in files_below(yard.source)] == [version]
+    assert [file.version for file in files_below(Path(version.path))] == [version]
+    assert files_below(tmp_path / "none") == []
+
+
+def test_thousands_of_deliveries_take_seconds() -> None:
+    versions = [Version(f"/s/{n % 5000}.csv", n, AT_MS + n) for n in range(20_000)]
+    evidence = Evidence(
+        table="stage",
+        source="/s",
+        ledger=tuple(LedgerFile(version=v, is_committed=True, removed=True) for v in versions),
+        in_source=(),
+        rows={version: RowCounts(rows=2) for version in versions},
+    )
+    started = time.perf_counter()
+    result = balance(evidence, count=None, digest=sha256)
+    assert result.totals.rows == 40_000
+    assert result.balances
+    assert time.perf_counter() - started < 10  # with a look at all others for each it takes minutes
 
 
 def test_kinds_have_stable_names() -> None:

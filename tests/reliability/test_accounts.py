@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from dlt_stub.cli.main import app
 from dlt_stub.cloud_files import CloudFilesState, FileEntry
+from dlt_stub.locks import exclusive
 from tests.pipelines.shop import ROOT, Shop
 
 HEADER = "order_id,updated_at,status,operation\n"
@@ -92,6 +93,14 @@ def test_wrong_words_are_usage(shop: Shop, words: tuple[str, ...], said: str) ->
     done = reconcile(shop, *words)
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+def test_running_update_is_waited_for(shop: Shop) -> None:
+    lock = shop.workspace.workspace.pipeline("orders").place.lock
+    with exclusive(lock, what="update of pipeline orders"):
+        done = reconcile(shop, "orders")
+    assert done.exit_code == 1
+    assert "update of pipeline orders runs in process" in done.stderr
 
 
 def archived(shop: Shop, name: str) -> Path:
