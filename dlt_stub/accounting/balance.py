@@ -54,6 +54,7 @@ class _Balance:
         self.digest = digest
         self.ledger = {file.version: file for file in evidence.ledger}
         self.records = {each.archived_to: each for each in evidence.records}
+        self.moved = {each.moved_to: each.version for each in evidence.ledger if each.moved_to}
         self.recorded = {each.version: each for each in evidence.records}
         self.places: dict[Version, _Places] = defaultdict(_Places)
         self.wrong: list[Imbalance] = []
@@ -96,7 +97,7 @@ class _Balance:
         left = []
         for file in self.evidence.in_archive:
             record = self.records.get(file.path)
-            version = record.version if record else file.version
+            version = record.version if record else self.moved.get(file.path, file.version)
             if version in known:
                 self.places[version].archived.append(file)
             else:
@@ -225,19 +226,16 @@ class _Balance:
         has_rows = bool(self.evidence.rows and version in self.evidence.rows)
         if ledger is None and not self.evidence.is_reset and (has_rows or places.archived):
             self._say(Kind.NOT_IN_LEDGER, version, "the ledger does not have it")
-        if record is not None:
-            for file in places.archived:
-                if file.path == record.archived_to and self._differs(file, record):
-                    self._say(
-                        Kind.CHANGED_IN_ARCHIVE,
-                        version,
-                        f"{file.path} was changed: it is not the content that was archived",
-                    )
+        for file in places.archived:
+            if self._differs(file, version, record):
+                message = f"{file.path} was changed: it is not the content that was archived"
+                self._say(Kind.CHANGED_IN_ARCHIVE, version, message)
 
-    def _differs(self, file: FoundFile, record: Recorded) -> bool:
-        if file.size != record.version.size:
-            return True
-        if self.count is None:
+    def _differs(self, file: FoundFile, version: Version, record: Recorded | None) -> bool:
+        is_recorded = record is not None and file.path == record.archived_to
+        if file.size != version.size:
+            return is_recorded or file.path in self.moved
+        if self.count is None or record is None or not is_recorded:
             return False
         content = self._digest(file.path)
         return content is not None and content != record.sha256
@@ -302,7 +300,7 @@ class _Balance:
                 return f"{IN_SOURCE}, not read yet"
             return IN_SOURCE
         if ledger is not None and ledger.removed:
-            return ledger.moved_to or REMOVED
+            return REMOVED
         return REPLACED if self._is_replaced(version) else GONE
 
     def _say(self, kind: Kind, version: Version, message: str) -> None:

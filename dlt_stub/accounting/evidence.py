@@ -21,6 +21,7 @@ from dlt_stub.accounting.records import (
 from dlt_stub.cloud_files import CloudFilesState, Refused
 from dlt_stub.cloud_files.globs import has_pattern
 from dlt_stub.cloud_files.listing import list_files, local_path
+from dlt_stub.cloud_files.options import CleanMode
 from dlt_stub.declare.records import Action, AutoCdcFlow
 from dlt_stub.engine.catalog import quote
 from dlt_stub.errors import NotEmulatedError
@@ -121,7 +122,10 @@ class _Collector:
             ),
             in_archive=tuple(
                 each
-                for each in (archived_below(books.archive, root) if books else ())
+                for each in (
+                    *(archived_below(books.archive, root) if books else ()),
+                    *self._moved(ledger),
+                )
                 if self._is_recent_in_archive(each)
             ),
             records=tuple(self._records(books.record, books.archive, root))
@@ -164,9 +168,21 @@ class _Collector:
             yield LedgerFile(
                 version=version,
                 is_committed=file.committed_at is not None,
-                removed=file.archived_at is not None,
+                removed=file.archive_mode == CleanMode.DELETE,
                 moved_to=file.move_location,
             )
+
+    def _moved(self, state: CloudFilesState) -> Iterator[FoundFile]:
+        """Yield the files that cleanSource moved, where they still are."""
+        for file in self._ledger(state):
+            if file.moved_to is not None and Path(file.moved_to).is_file():
+                seen = Path(file.moved_to).stat()
+                yield FoundFile(
+                    path=file.moved_to,
+                    size=seen.st_size,
+                    modified_ms=seen.st_mtime_ns // 1_000_000,
+                    origin=file.version.path,
+                )
 
     def _in_source(self, root: str) -> list[FoundFile]:
         if not has_pattern(root):

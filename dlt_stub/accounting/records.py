@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFile:
-    """A version the ledger holds; ``removed`` says that cleanSource took it away."""
+    """A version the ledger holds; cleanSource may have deleted it, or moved it to a place."""
 
     version: Version
     is_committed: bool

@@ -12,7 +12,7 @@ import pytest
 from dlt_stub.accounting import Evidence, Kind, Reconciliation, Version, balance
 from dlt_stub.accounting.counting import rows_in, sha256
 from dlt_stub.accounting.places import archived_below, files_below
-from dlt_stub.accounting.records import LedgerFile, Recorded, RowCounts
+from dlt_stub.accounting.records import FoundFile, LedgerFile, Recorded, RowCounts
 
 AT_MS = int(datetime(2026, 3, 4, 10, tzinfo=UTC).timestamp() * 1000)
 DAY = "2026/03/04"
@@ -236,6 +236,14 @@ def test_what_clean_source_took_is_not_missed(yard: Yard) -> None:
     result = yard.result()
     assert result.balances
     assert result.accounts[0].where == "deleted by cleanSource"
+    moved = write(yard.source.parent / "moved.csv", TWO_ROWS, AT_MS)
+    yard.ledger = [LedgerFile(version=version, is_committed=True, moved_to=str(moved))]
+    found = FoundFile(path=str(moved), size=9, modified_ms=AT_MS, origin=version.path)
+    assert yard.wrong() == ["gone a.csv"]
+    there = replace(yard.evidence(), in_archive=(replace(found, size=version.size),))
+    assert yard.result(there).accounts[0].where == str(moved)
+    assert yard.wrong(there) == []
+    assert yard.wrong(replace(there, in_archive=(found,))) == ["changed_in_archive a.csv"]
 
 
 def test_unreadable_file_is_named_once(yard: Yard) -> None:
