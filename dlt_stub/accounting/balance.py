@@ -73,8 +73,13 @@ class _Balance:
             *self.recorded,
             *self.places,
         }
+        known = {version for version in known if self._is_recent(version)}
         lost = {version for version in known if self._is_lost(version)}
-        strangers = [file for file in strangers if not self._is_changed(file, lost)]
+        strangers = [
+            file
+            for file in strangers
+            if self._is_recent_in_archive(file) and not self._is_changed(file, lost)
+        ]
         ordered = sorted(known, key=lambda version: (version.modified_ms, version.path))
         accounts = tuple(self._account(version) for version in ordered)
         self.by_size: dict[int, list[Version]] = defaultdict(list)
@@ -84,10 +89,21 @@ class _Balance:
             self._stranger(file)
         return Reconciliation(
             table=self.evidence.table,
+            source=self.evidence.source,
             accounts=accounts,
             imbalances=tuple(self.wrong),
             notes=self.evidence.notes,
         )
+
+    def _is_recent(self, version: Version) -> bool:
+        return self.evidence.since_ms is None or version.modified_ms >= self.evidence.since_ms
+
+    def _is_recent_in_archive(self, file: FoundFile) -> bool:
+        """Return whether an archived file may be recent: a copy has lost its time, not its day."""
+        since_ms = self.evidence.since_ms
+        if since_ms is None or file.modified_ms >= since_ms:
+            return True
+        return file.day is not None and file.day >= _day(Version("", 0, since_ms))
 
     def _place_files(self) -> list[FoundFile]:
         """Give every file to the delivery it is; return those in the archive that are none."""

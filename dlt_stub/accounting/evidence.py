@@ -19,7 +19,7 @@ from dlt_stub.accounting.records import (
     Version,
 )
 from dlt_stub.cloud_files import CloudFilesState, Refused
-from dlt_stub.cloud_files.globs import has_pattern
+from dlt_stub.cloud_files.globs import has_pattern, literal_folder
 from dlt_stub.cloud_files.listing import list_files, local_path
 from dlt_stub.cloud_files.options import CleanMode
 from dlt_stub.declare.records import Action, AutoCdcFlow
@@ -88,6 +88,7 @@ class _Collector:
         self.request = flow.analysis.cloud_files
         self.columns = _version_columns(dataset.schema.names)
         self.notes: list[str] = []
+        self.folder = ""  # that all files of the source lie in
 
     def source(self) -> Source:
         root = local_path(self.request.path)
@@ -97,6 +98,7 @@ class _Collector:
                 hint="dlt-stub reconcile compares files with tables where both are local",
             )
         root = os.path.normpath(root)
+        self.folder = literal_folder(root) if has_pattern(root) else root
         options = source_of(self.request).options
         books = books_of(self.workspace.bundle, self.pipeline.place.paths, root)
         flow_folder = self.pipeline.place.flow(self.flow.flow.target, self.flow.flow.name)
@@ -116,17 +118,12 @@ class _Collector:
         evidence = Evidence(
             table=self.dataset.name,
             source=root,
-            ledger=tuple(each for each in self._ledger(ledger) if self._is_recent(each.version)),
-            in_source=tuple(
-                each for each in self._in_source(root) if self._is_recent(each.version)
-            ),
-            in_archive=tuple(
-                each
-                for each in (
-                    *(archived_below(books.archive, root) if books else ()),
-                    *self._moved(ledger),
-                )
-                if self._is_recent_in_archive(each)
+            since_ms=None if self.since is None else round(self.since.timestamp() * 1000),
+            ledger=tuple(self._ledger(ledger)),
+            in_source=tuple(self._in_source(root)),
+            in_archive=(
+                *(archived_below(books.archive, root) if books else ()),
+                *self._moved(ledger),
             ),
             records=tuple(self._records(books.record, books.archive, root))
             if books and books.record
@@ -154,9 +151,6 @@ class _Collector:
                 "with the table's"
             )
         return not drops
-
-    def _is_recent(self, version: Version) -> bool:
-        return self.since is None or version.modified_at >= self.since
 
     def _ledger(self, state: CloudFilesState) -> Iterator[LedgerFile]:
         for file in state.files():
@@ -198,12 +192,6 @@ class _Collector:
             for each in found
         ]
 
-    def _is_recent_in_archive(self, file: FoundFile) -> bool:
-        """A copy may have lost its time, but lies in its day's folder."""
-        if self.since is None or self._is_recent(file.version):
-            return True
-        return file.day is not None and file.day >= f"{self.since:%Y/%m/%d}"
-
     def _stored(self, name: str) -> DataFrame | None:
         """Return a table's rows, or None if it does not exist yet."""
         place = self.pipeline.place
@@ -221,12 +209,16 @@ class _Collector:
     def _versioned(self, rows: DataFrame, columns: Sequence[str]) -> DataFrame:
         """Return the rows since the window's start, with the columns of ``_VERSION`` beside."""
         path, size, modified_at = columns[:3]
-        return self._bounded(rows, modified_at).withColumns(
-            {
-                "__path": F.col(path),
-                "__size": F.col(size).cast("bigint"),
-                "__modified_ms": F.unix_millis(modified_at),
-            }
+        return (
+            self._bounded(rows, modified_at)
+            .where(F.col(path).isNotNull())
+            .withColumns(
+                {
+                    "__path": F.col(path),
+                    "__size": F.col(size).cast("bigint"),
+                    "__modified_ms": F.unix_millis(modified_at),
+                }
+            )
         )
 
     def _sums(
@@ -238,7 +230,15 @@ class _Collector:
             .agg(*(total.alias(name) for name, total in sums.items()))
             .collect()
         )
-        return {_version(row): tuple(int(n or 0) for n in row[3:]) for row in found}
+        return {
+            version: tuple(int(n or 0) for n in row[3:])
+            for version, row in ((_version(row), row) for row in found)
+            if self._is_ours(version)
+        }
+
+    def _is_ours(self, version: Version) -> bool:
+        """Return whether this flow could have read the file: another may fill the same table."""
+        return Path(version.path).is_relative_to(self.folder)
 
     def _rows(self) -> dict[Version, RowCounts] | None:
         rows = self._stored(self.dataset.name)
@@ -335,7 +335,8 @@ class _Collector:
             .where("last.is_delete")
         )
         found = missing.join(deleted, names, "left_anti").groupBy(*_VERSION).count().collect()
-        return {_version(row): int(row["count"]) for row in found}
+        counts = {_version(row): int(row["count"]) for row in found}
+        return {version: n for version, n in counts.items() if self._is_ours(version)}
 
     def _records(self, name: str, archive: Path, root: str) -> Iterator[Recorded]:
         rows = self._stored(name)

@@ -88,7 +88,8 @@ class Evidence:
     """What each side says of one cloudFiles flow; None where there is nobody to ask.
 
     ``tells_rows`` is false where rows may be dropped on their way into the table: a file's rows are
-    not compared with the table's then. ``is_reset`` says that the ledger began anew once.
+    not compared with the table's then. ``is_reset`` says that the ledger began anew once. With
+    ``since_ms`` tables and record were asked for deliveries modified then or later only.
     """
 
     table: str
@@ -104,6 +105,7 @@ class Evidence:
     target: str | None = None
     tells_rows: bool = True
     is_reset: bool = False
+    since_ms: int | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -148,9 +150,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """The accounts of one table's files, oldest delivery first, and all that is wrong."""
+    """The accounts of one source's files, oldest delivery first, and all that is wrong."""
 
     table: str
+    source: str
     accounts: tuple[Account, ...]
     imbalances: tuple[Imbalance, ...]
     notes: tuple[str, ...] = field(default=())

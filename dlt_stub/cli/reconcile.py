@@ -114,7 +114,7 @@ def _print(key: str, result: Reconciliation, limit: int, display: Display) -> No
         for each in shown
     ]
     totals = result.totals
-    title = f"Files of {result.table} (pipeline {key})"
+    title = f"Files of {result.table} (pipeline {key}) from {result.source}"
     display.show(row_table(_COLUMNS, rows, title=title))
     if len(shown) < len(result.accounts):
         display.say(f"the newest {limit} of {len(result.accounts)}; --limit 0 shows all")
@@ -134,7 +134,7 @@ def _print(key: str, result: Reconciliation, limit: int, display: Display) -> No
 
 
 def _write(key: str, result: Reconciliation, limit: int) -> None:
-    of: Mapping[str, Any] = {"pipeline": key, "table": result.table}
+    of: Mapping[str, Any] = {"pipeline": key, "table": result.table, "source": result.source}
     for account in result.accounts[-limit:] if limit else result.accounts:
         write_json(sys.stdout, {"delivery": {**of, **asdict(account)}})
     for wrong in result.imbalances:

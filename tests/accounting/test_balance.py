@@ -246,6 +246,27 @@ def test_what_clean_source_took_is_not_missed(yard: Yard) -> None:
     assert yard.wrong(replace(there, in_archive=(found,))) == ["changed_in_archive a.csv"]
 
 
+def test_window_leaves_older_days_alone(yard: Yard) -> None:
+    old, file = yard.archived("old.csv")
+    yard.archived("same day.csv")
+    late = yard.land("late.csv", at_ms=AT_MS + 1000)
+    yard.read(late, 1)
+    yard.move(late)
+    file.unlink()
+    yard.archived("copied.csv", recorded=False)
+    write(yard.archive / DAY / "copied.csv", TWO_ROWS, AT_MS + 9000)
+    since = replace(
+        yard.evidence(),
+        since_ms=AT_MS + 500,
+        rows={late: yard.rows[late]},
+        records=tuple(each for each in yard.records if each.version == late),
+    )
+    assert yard.wrong() == ["gone old.csv", "rows_missing late.csv"]
+    assert yard.wrong(since) == ["rows_missing late.csv"]
+    assert [each.file for each in yard.result(since).accounts] == ["late.csv"]
+    assert old.modified_ms == AT_MS
+
+
 def test_unreadable_file_is_named_once(yard: Yard) -> None:
     yard.archived("a.csv")
 
