@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dlt_stub import stopping
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.errors import BusyError, SetupError
 
@@ -87,6 +88,7 @@ def _acquire(path: Path, what: str, clock: Clock, wait_seconds: float) -> int:
             if waited_seconds >= wait_seconds:
                 raise _busy(descriptor, what)
             clock.wait(_POLL_SECONDS)
+            stopping.check()
             waited_seconds += _POLL_SECONDS
         holder = {
             "what": what,

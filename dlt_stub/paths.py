@@ -5,7 +5,8 @@
     ``volumes/<catalog>/<schema>/<volume>/`` what Databricks calls ``/Volumes/...``
     ``dbfs/``                                what Databricks calls ``dbfs:/...``; made by the user
     ``tables/<catalog>/<schema>/<table>/``   Delta tables; auxiliary tables begin with ``__dlt_``
-    ``registry/<catalog>/<schema>/*.json``   what each table is, one file a table
+    ``set_up.lock``                          held by an update while it sets up its tables
+    ``registry/<catalog>/<schema>/*.json``   what each table is, one file a table; ``registry/lock``
     ``pipelines/<id>/``                      event log, lock and one folder for each flow
     ``jobs/<key>/``                          runs, lock and trigger state
 

@@ -13,6 +13,7 @@ from typing import Any
 from py4j.protocol import Py4JJavaError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
+from dlt_stub import stopping
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.errors import BusyError, SetupError
 
@@ -51,6 +52,7 @@ def held_by_java(
             if waited_seconds >= wait_seconds:
                 raise _busy(path, what)
             clock.wait(_POLL_SECONDS)
+            stopping.check()
             waited_seconds += _POLL_SECONDS
         # Written by Python: the lock is Java's, and no other process's open or close ends it.
         path.write_text(json.dumps({"pid": java.java.lang.ProcessHandle.current().pid()}))

@@ -50,8 +50,8 @@ class ScriptRunner:
         """Run a Python script with ``arguments`` to its end; what it raises goes on."""
         dbutils = Dbutils(self.paths, task_values=self.values)
         names = task_names(self.session, dbutils)
-        before = sys.argv
         with self._world(file.parent, names):
+            before = sys.argv  # here: outside, another thread's script may have set it
             sys.argv = [str(file), *arguments]
             try:
                 runpy.run_path(str(file), init_globals=names, run_name="__main__")
