@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dlt_stub.errors import StateError
+from dlt_stub.failpoints import reach
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -23,6 +24,7 @@ def write_text(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        reach("atomic.drafted", path.name)
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)

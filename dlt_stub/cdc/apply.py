@@ -2,6 +2,7 @@
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pyspark.sql import DataFrame
@@ -15,8 +16,13 @@ from dlt_stub.cdc.scd1 import apply_scd1
 from dlt_stub.declare.records import START_AT, AutoCdcFlow
 from dlt_stub.engine.delta_log import read_table_state
 from dlt_stub.errors import FlowError
+from dlt_stub.failpoints import reach
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+def _ignore(metrics: CdcMetrics) -> None:
+    """Take no notice: for a caller that waits for the commit."""
 
 
 def apply_changes_batch(
@@ -30,6 +36,7 @@ def apply_changes_batch(
     applied_at: datetime,
     forgets_after_seconds: float | None = None,
     beside: tuple[AutoCdcFlow, ...] = (),
+    on_counted: Callable[[CdcMetrics], None] = _ignore,
 ) -> CdcMetrics | None:
     """Bring the Delta table in folder ``target`` up to date with the changes in ``batch``.
 
@@ -45,7 +52,8 @@ def apply_changes_batch(
 
     A delete that was applied more than ``forgets_after_seconds`` before ``applied_at`` is
     forgotten: a change from before it brings its key back. ``beside`` are the other flows into
-    the target.
+    the target. ``on_counted`` is told what the batch will do before anything is written; a batch
+    that does nothing is not told.
 
     Shape:
         batch: the source's columns; one row per change.
@@ -95,10 +103,13 @@ def apply_changes_batch(
             has_small_tables=num_bytes <= SMALL_BYTES,
             is_strict=str(spark.conf.get(STRICT, "false")).lower() == "true",
             is_small=num_bytes <= SMALL_BYTES and is_small_plan(batch),
+            on_counted=on_counted,
         )
         _check_type(job)
         apply = apply_by_replay if is_replayed(flows, state.schema) else apply_scd1
-        return apply(batch, job, state)
+        metrics = apply(batch, job, state)
+        reach("cdc.target_committed", flow.target)
+        return metrics
 
 
 def _check_type(job: Batch) -> None:

@@ -1,6 +1,7 @@
 """One micro-batch on its way to a target: what SCD types 1 and 2 have in common."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -75,6 +76,7 @@ class Batch:
     has_small_tables: bool
     is_strict: bool
     is_small: bool  # so small that one task is quicker than several
+    on_counted: Callable[[CdcMetrics], None]  # told before the target is written
 
 
 def check_sequence(kind: DataType, job: Batch) -> None:

@@ -148,6 +148,11 @@ def _apply(
             )
         )
         counts = _count(versions, job)
+        metrics = CdcMetrics(
+            num_upserted_rows=counts["inserted"] + counts["updated"] - counts["only_closed"],
+            num_deleted_rows=counts["deleted"],
+        )
+        job.on_counted(metrics)
         append_changes(
             gained,
             job.memory,
@@ -164,10 +169,7 @@ def _apply(
                 unpin(rows)
     if is_crowded(job.before):
         compact_changes(spark, job.memory.path)
-    return CdcMetrics(
-        num_upserted_rows=counts["inserted"] + counts["updated"] - counts["only_closed"],
-        num_deleted_rows=counts["deleted"],
-    )
+    return metrics
 
 
 def _check_meaning(meaning: _Meaning, job: Batch, state: TableState) -> None:

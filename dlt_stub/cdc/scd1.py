@@ -77,6 +77,11 @@ def _apply(spark: SparkSession, latest: DataFrame, job: Batch, state: TableState
             ties = pinned(_won_ties(judged, stored, counts["ties"], job))
             counts["updated"] += ties.count()
             changes = changes.unionByName(ties)
+        metrics = CdcMetrics(
+            num_upserted_rows=counts["inserted"] + counts["updated"],
+            num_deleted_rows=counts["deleted"],
+        )
+        job.on_counted(metrics)
         _write_auxiliary(changes, counts, job)
         failpoints.reach("cdc.between_tables")
         _write_target(spark, changes, counts, key_range, job)
@@ -86,10 +91,7 @@ def _apply(spark: SparkSession, latest: DataFrame, job: Batch, state: TableState
             unpin(ties)
     if is_crowded(job.before):
         compact_entries(spark, job.memory)
-    return CdcMetrics(
-        num_upserted_rows=counts["inserted"] + counts["updated"],
-        num_deleted_rows=counts["deleted"],
-    )
+    return metrics
 
 
 def _entries(spark: SparkSession, job: Batch) -> DataFrame:

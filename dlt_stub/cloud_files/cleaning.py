@@ -14,6 +14,7 @@ from dlt_stub.cloud_files.options import CleanMode, CloudFilesOptions
 from dlt_stub.cloud_files.records import FileEntry
 from dlt_stub.cloud_files.state import CloudFilesState
 from dlt_stub.errors import NotEmulatedError, Origin, SourceError
+from dlt_stub.failpoints import reach
 from dlt_stub.paths import WorkspacePaths
 
 _DELETE_AT_LEAST: Final = timedelta(days=7)
@@ -52,6 +53,7 @@ class Cleaning:
                 if not place.exists():
                     place.parent.mkdir(parents=True, exist_ok=True)
                     shutil.move(file.path, place)
+                    reach("cloud_files.cleaned")
                     done.append((file, str(place)))
         except OSError as error:
             raise SourceError(f"cloudFiles.cleanSource cannot clean: {error}") from error

@@ -16,6 +16,7 @@ from dlt_stub.cloud_files.records import FileBatch, FileEntry, IngestedFile
 from dlt_stub.cloud_files.segments import FEW_SEGMENTS, Segments, put_if_absent
 from dlt_stub.cloud_files.settled import KIND, Settled, SettledBatch
 from dlt_stub.errors import StateError
+from dlt_stub.failpoints import reach
 
 _VERSION: Final = 1
 
@@ -105,6 +106,7 @@ class CloudFilesState:
         """Note that the source has started, and the files it leaves out for ever."""
         files = [_to_json(file) for file in skipped]
         self._write([{"kind": "start", "source_id": uuid4().hex, "files": files}])
+        reach("cloud_files.started")
 
     def assign(self, groups: Sequence[tuple[tuple[str, ...], Sequence[FileEntry]]]) -> None:
         """Give each group of files, which share one header, the next batch number, durably."""
@@ -113,6 +115,8 @@ class CloudFilesState:
             _assigning(first + position, header, files)
             for position, (header, files) in enumerate(groups)
         )
+        if groups:
+            reach("cloud_files.assigned")
 
     def commit(self, batch: FileBatch, metrics: Mapping[str, object]) -> None:
         """Note that the batch's rows are in the target; ``metrics`` must be plain JSON.
@@ -121,6 +125,7 @@ class CloudFilesState:
             StateError: the batch is not pending.
         """
         self._write([{"kind": "commit", "batch": batch.number, "metrics": dict(metrics)}])
+        reach("cloud_files.committed")
 
     def archive(self, files: Sequence[tuple[FileEntry, str | None]], mode: str) -> None:
         """Note that committed files are no longer in the source, and where they have gone to."""
@@ -278,6 +283,7 @@ class CloudFilesState:
                 f"{path} was just written by another process: two updates run on one source",
                 hint="let one of them end, then run again",
             ) from error
+        reach("cloud_files.schema_written")
         return SchemaVersion(number=number, schema=schema, hints=hints)
 
     def _write(self, entries: Iterable[Mapping[str, object]]) -> None:

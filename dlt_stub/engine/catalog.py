@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from dlt_stub.atomic import write_text
 from dlt_stub.engine.sql_tree import active
 from dlt_stub.errors import StateError, UsageError, nearest
+from dlt_stub.failpoints import reach
 from dlt_stub.locks import exclusive
 from dlt_stub.paths import WorkspacePaths, segment
 
@@ -96,6 +97,7 @@ class TableRegistry:
             self.check(entry)
             if not file.exists() or file.read_text(encoding="utf-8") != content:
                 write_text(file, content)
+                reach("registry.written", entry.name)
 
     def remove(self, entry: TableEntry) -> None:
         """Forget ``entry``; its files are left alone."""

@@ -21,6 +21,7 @@ from dlt_stub.engine.jars import delta_jars
 from dlt_stub.engine.java import Java, class_archive, find_java, spark_java_home
 from dlt_stub.engine.lost import forget_lost_spark, is_spark_lost
 from dlt_stub.errors import SetupError
+from dlt_stub.failpoints import check_failpoint
 from dlt_stub.redaction import JVM_PATTERN, jvm_pattern
 
 # Source: docs "Set Spark configuration properties on Databricks", what serverless notebooks
@@ -95,7 +96,9 @@ def start_session(
 
     Raises:
         SetupError: no Java, no jars, no disk, or a session already there that has no Delta.
+        UsageError: ``DLT_STUB_FAILPOINT`` names no failpoint.
     """
+    check_failpoint()
     for name in _SECOND_TELLINGS:
         logging.getLogger(name).disabled = True
     if is_spark_lost():

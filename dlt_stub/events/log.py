@@ -13,6 +13,7 @@ from dlt_stub.clock import Clock
 from dlt_stub.errors import StateError
 from dlt_stub.events.records import Event, Level
 from dlt_stub.events.segments import segments
+from dlt_stub.failpoints import reach
 from dlt_stub.redaction import redact, redact_values
 
 Listener = Callable[[Event], None]
@@ -53,14 +54,18 @@ class EventLog:
         level: Level = Level.INFO,
         maturity_level: str = "STABLE",
         error: Mapping[str, Any] | None = None,
+        event_id: str | None = None,
     ) -> Event:
-        """Add one event, its secrets hidden, tell the listener, and return it."""
+        """Add one event, its secrets hidden, tell the listener, and return it.
+
+        ``event_id`` is a new one unless it is given.
+        """
         with self._lock:
             now = self._clock.now()
             self._last = max(now, self._last + timedelta(milliseconds=1))
             self._sequence += 1
             event = Event(
-                id=str(uuid.uuid4()),
+                id=event_id or str(uuid.uuid4()),
                 sequence_number=self._sequence,
                 timestamp=self._last,
                 event_type=event_type,
@@ -88,6 +93,7 @@ class EventLog:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            reach("events.drafted")
             while True:
                 segment = self.folder / f"{self._next_segment:012d}-{self._instance}.json"
                 self._next_segment += 1
@@ -96,8 +102,15 @@ class EventLog:
                     break
                 except FileExistsError:
                     continue
+            reach("events.linked")
             partial.unlink()
             self._waiting.clear()
+
+    def has(self, event_id: str) -> bool:
+        """Return whether an event of that id is durable; the newest segments are read first."""
+        needle = json.dumps(event_id).encode()
+        segments = sorted(self.folder.glob("*.json"), reverse=True)
+        return any(needle in segment.read_bytes() for segment in segments)
 
     def record(self, event: Event) -> dict[str, Any]:
         """Return ``event`` as a dictionary of its own, ``details`` included."""

@@ -31,6 +31,11 @@ class PipelinePlace:
         """The file whose lock an update holds."""
         return self.paths.pipeline(self.pipeline_id) / "lock"
 
+    @property
+    def flows(self) -> Path:
+        """The folder that holds, by target, the state of every flow."""
+        return self.paths.pipeline(self.pipeline_id) / "flows"
+
     def flow(self, target: str, flow: str) -> Path:
         """Return the folder of one flow's checkpoint and sources."""
         return self.target(target) / segment(flow)

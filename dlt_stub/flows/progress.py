@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 from dlt_stub.atomic import write_text
+from dlt_stub.failpoints import reach
 
 _FILE = "generation"
 
@@ -39,6 +40,11 @@ def state_words_of(flow: Path) -> Path:
     return _of_generation(flow, "state").with_suffix(".json")
 
 
+def untold_of(flow: Path) -> Path:
+    """Return the folder of what the flow in folder ``flow`` has done and not told yet."""
+    return _of_generation(flow, "untold")
+
+
 def snapshots_of(flow: Path) -> Path:
     """Return the file that says which snapshot the flow in folder ``flow`` has applied last."""
     return _of_generation(flow, "snapshots") / "applied.json"
@@ -56,6 +62,7 @@ def reset_progress(flow: Path) -> None:
     Source: docs "Recover a pipeline from streaming checkpoint failure", 2026-11-24.
     """
     write_text(flow / _FILE, uuid.uuid4().hex)
+    reach("flows.progress_reset")
     kept = {_FILE, checkpoint_of(flow).name, source_of_files(flow).name}
     for folder in flow.iterdir():
         if folder.is_dir() and folder.name not in kept:

@@ -1,10 +1,12 @@
 """Runs one flow: file batches one after another, or a stream until nothing is left."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pyspark.serializers import CPickleSerializer
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -32,11 +34,13 @@ from dlt_stub.engine.callbacks import CallbackThreads
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.lost import lost_spark
 from dlt_stub.engine.names import SessionNames
+from dlt_stub.engine.sql_tree import iterate
 from dlt_stub.errors import DltStubError
-from dlt_stub.expectations import Check, CheckMetrics, ExpectationMetrics
+from dlt_stub.expectations import Check, CheckMetrics
 from dlt_stub.failpoints import reach
 from dlt_stub.flows.external import ForeachBatchSink, sink_table
 from dlt_stub.flows.failures import flow_error
+from dlt_stub.flows.metrics import BatchMetrics
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.progress import (
     checkpoint_of,
@@ -46,28 +50,18 @@ from dlt_stub.flows.progress import (
     source_of_files,
 )
 from dlt_stub.flows.reads import BatchReads, StreamReads
+from dlt_stub.flows.recount import committed_rows
 from dlt_stub.flows.settings import FlowSettings
 from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written, is_committed
 from dlt_stub.flows.snapshots import SnapshotSink, once_an_update
 from dlt_stub.flows.stateful import check_state
 from dlt_stub.flows.tables import new_layout
+from dlt_stub.flows.untold import OnBatch, Proof, Untold, is_checkpointed
 from dlt_stub.graph import ResolvedDataset, ResolvedFlow
 
 _TELL_SECONDS = 1  # between two looks at what a running stream has committed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchMetrics:
-    """What one micro-batch did (rows)."""
-
-    num_output_rows: int | None = None
-    num_upserted_rows: int | None = None
-    num_deleted_rows: int | None = None
-    dropped_records: int = 0
-    expectations: tuple[ExpectationMetrics, ...] = ()
-
-
-OnBatch = Callable[[BatchMetrics], None]
 R = TypeVar("R", bound=StreamReads)
 
 
@@ -80,6 +74,7 @@ class FlowContext:
     registry: TableRegistry
     datasets: Mapping[str, Dataset]
     view_flows: Mapping[str, AppendFlow]
+    update_id: str
     settings: FlowSettings = field(default_factory=FlowSettings)
     clock: Clock = field(default_factory=SystemClock)
 
@@ -88,6 +83,8 @@ def run_flow(
     flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, *, on_batch: OnBatch
 ) -> None:
     """Process everything new for ``flow``; ``on_batch`` is told of each committed micro-batch.
+
+    A batch is told once: when ``on_batch`` returns, its event has to be on disk.
 
     Raises:
         ExpectationViolation: a row broke a fail rule; nothing of its batch was committed.
@@ -189,27 +186,59 @@ def _run_files(
     schema = source.current_schema(context.session, state)
     plan = source.plan(context.session, state, schema)
     table, app_id = _table(target, context), _app_id(flow, context, state.source_id)
+    untold = _untold(flow, target, context, Proof.LEDGER)
     sink = _sink(flow, target, context, app_id)
     for batch in plan.batches:
         stopping.check()
-        if batch.is_empty or _is_gone(batch, context.session, table, app_id):
+        if batch.is_empty:
             state.commit(batch, {})
             continue
-        rows = source.read(context.session, state, batch)
-        reads = _reads(BatchReads, flow, context)
-        reads.batch = rows
-        frame = reads.query()
-        frame = _checked(frame, reads, flow, target)
-        written = sink.write(frame, batch.number)
-        if written.is_redo:
-            count_only(frame)
-        reach("bronze.after_commit")
-        metrics = _metrics(written, _observed(reads.checks), target)
+        metrics = None
+        if table is not None and not _is_as_read(batch):
+            metrics = _known(flow, target, context, untold, batch.number, table, app_id)
+        if metrics is None:
+            rows = source.read(context.session, state, batch)
+            metrics = _write_files(rows, batch.number, flow, target, context, sink, untold)
+        untold.keep(batch.number, metrics)
         state.commit(batch, _as_json(metrics))
-        on_batch(metrics)
+        untold.tell(batch.number, on_batch)
     if cleaning is not None:
         cleaning.clean(context.session, state, context.clock.now())
     plan.refused.raise_if_any(request.origin)
+
+
+def _write_files(
+    rows: DataFrame,
+    number: int,
+    flow: ResolvedFlow,
+    target: ResolvedDataset,
+    context: FlowContext,
+    sink: Sink,
+    untold: Untold,
+) -> BatchMetrics:
+    reads = _reads(BatchReads, flow, context)
+    reads.batch = rows
+    frame = _checked(reads.query(), reads, flow, target)
+    written = sink.write(frame, number)
+    reach("bronze.after_commit")
+    return _of_batch_query(frame, written, reads, untold, number, target)
+
+
+def _of_batch_query(
+    frame: DataFrame,
+    written: Written,
+    reads: BatchReads,
+    untold: Untold,
+    number: int,
+    target: ResolvedDataset,
+) -> BatchMetrics:
+    """Return what a batch did: of a redo what was kept, else it is counted again."""
+    if written.is_redo:
+        kept = untold.kept(number)
+        if kept is not None:
+            return kept
+        count_only(frame)
+    return _metrics(written, _observed(reads.checks), target)
 
 
 def _run_stream(
@@ -231,7 +260,8 @@ def _stream(
 ) -> None:
     frame = _checked(reads.query(), reads, flow, target)
     sink = _sink(flow, target, context, _app_id(flow, context))
-    outcomes: dict[int, Written] = {}
+    untold = _untold(flow, target, context, Proof.CHECKPOINT)
+    started: Future[StreamingQuery] = Future()
     raised: list[BaseException] = []
     threads = CallbackThreads(context.session)
 
@@ -241,14 +271,23 @@ def _stream(
             raised.append(stopping.stopped())
             raise RuntimeError("stopped")  # Spark's callback takes an Exception only
         try:
-            outcomes[batch_id] = sink.write(batch, batch_id)
-            if outcomes[batch_id].is_redo:
-                count_only(batch)
+            written = sink.write(batch, batch_id)
+            metrics = untold.kept(batch_id) if written.is_redo else None
+            if metrics is None:
+                if written.is_redo:
+                    count_only(batch)
+                seen = observed_so_far(started.result())
+                counts = [check.metrics(seen.get(check.observed_as, {})) for check, _ in checks]
+                metrics = _metrics(written, counts, target)
+            untold.keep(batch_id, metrics)
+            teller.kept.append(batch_id)
         except Exception as error:
             raised.append(error)  # Spark keeps only its text on the way through the JVM
             raise
 
-    folder = context.place.flow(flow.flow.target, flow.flow.name)
+    folder = untold.folder
+    checks = reads.checks
+    teller = _Teller(untold=untold, on_batch=on_batch)
     check_state(flow.flow, folder, flow.analysis.state)
     query = (
         frame.writeStream.outputMode("complete" if flow.analysis.is_aggregated else "append")
@@ -257,7 +296,7 @@ def _stream(
         .trigger(availableNow=True)
         .start()
     )
-    teller = _Teller(query=query, outcomes=outcomes, reads=reads, target=target, on_batch=on_batch)
+    started.set_result(query)
     try:
         # Told as they are committed: what a killed process has not told stays untold.
         while not query.awaitTermination(_TELL_SECONDS):
@@ -275,30 +314,34 @@ def _stream(
 
 @dataclass(slots=True, kw_only=True)
 class _Teller:
-    """Tells of each micro-batch of a running stream once: its counts are in Spark's progress."""
+    """Tells of each micro-batch of a running stream once Spark's checkpoint has it."""
 
-    query: StreamingQuery
-    outcomes: Mapping[int, Written]  # grows while the stream runs
-    reads: StreamReads
-    target: ResolvedDataset
+    untold: Untold
     on_batch: OnBatch
-    told: set[int] = field(default_factory=set)
+    kept: list[int] = field(default_factory=list)  # grows while the stream runs, in order
+    told: int = 0  # of them
 
     def tell(self) -> None:
         """Tell of what was committed since the last call."""
-        if len(self.told) == len(self.outcomes):
-            return
-        for progress in self.query.recentProgress:
-            written = self.outcomes.get(progress.batchId)
-            if written is None or progress.batchId in self.told:
-                continue
-            self.told.add(progress.batchId)
-            seen = progress.observedMetrics or {}
-            counts = [
-                check.metrics(seen[check.observed_as].asDict() if check.observed_as in seen else {})
-                for check, _ in self.reads.checks
-            ]
-            self.on_batch(_metrics(written, counts, self.target))
+        checkpoint = checkpoint_of(self.untold.folder)
+        while self.told < len(self.kept) and is_checkpointed(checkpoint, self.kept[self.told]):
+            reach("flows.checkpoint_committed", self.untold.target)
+            self.untold.tell(self.kept[self.told], self.on_batch)
+            self.told += 1
+
+
+def observed_so_far(query: StreamingQuery) -> Mapping[str, Mapping[str, Any]]:  # Spark's values
+    """Return what the micro-batch that ``query`` runs now has counted, by the counts' names.
+
+    Spark tells it in the query's progress too, but only once the batch is committed.
+    """
+    execution: Any = query._jsq.streamingQuery().lastExecution()  # Py4J
+    spark: Any = SparkSession.active()
+    found = {}
+    for pair in iterate(execution.observedMetrics().iterator()):
+        packed = spark._jvm.PythonSQLUtils.toPyRow(pair._2())
+        found[str(pair._1())] = CPickleSerializer().loads(packed).asDict()  # type: ignore[no-untyped-call]  # pyspark's own
+    return found
 
 
 def _run_once(
@@ -311,11 +354,14 @@ def _run_once(
     reads = _reads(BatchReads, flow, context)
     frame = reads.query()
     frame = _checked(frame, reads, flow, target)
+    untold = _untold(flow, target, context, Proof.ONCE)
     written = _sink(flow, target, context, _app_id(flow, context)).write(frame, 0)
-    if not written.is_redo:
-        on_batch(_metrics(written, _observed(reads.checks), target))
+    metrics = _of_batch_query(frame, written, reads, untold, 0, target)
+    untold.keep(0, metrics)
     done.parent.mkdir(parents=True, exist_ok=True)
     done.touch()
+    reach("flows.once_done")
+    untold.tell(0, on_batch)
 
 
 def _run_snapshots(
@@ -354,7 +400,7 @@ def _run_complete(
         is_clustered=bool(target.dataset.cluster_by),
     )
     written = sink.write(frame, 0)
-    on_batch(_metrics(written, _observed(reads.checks), target))
+    on_batch(_metrics(written, _observed(reads.checks), target), None)
 
 
 def _app_id(flow: ResolvedFlow, context: FlowContext, source_id: str | None = None) -> str:
@@ -370,11 +416,59 @@ def _table(target: ResolvedDataset, context: FlowContext) -> Path | None:
     return context.place.table(target.name) if sink is None else sink_table(sink, context.place)
 
 
-def _is_gone(batch: FileBatch, session: SparkSession, table: Path | None, app_id: str) -> bool:
-    """Return whether a batch is in the table since before a crash, and its files moved since."""
-    if table is None or all(Path(file.path).exists() for file in batch.files):
-        return False
-    return is_committed(session, table, app_id, batch.number)
+def _is_as_read(batch: FileBatch) -> bool:
+    """Return whether the batch's files are there as they were found, as far as this machine sees.
+
+    A batch that is in its table since before a crash need not be: its files may have moved or been
+    replaced since.
+    """
+    for file in batch.files:
+        path = Path(file.path)
+        if not path.exists() or path.stat().st_size != file.size:
+            return False
+        if path.stat().st_mtime_ns // 1_000_000 != file.modified_ms:
+            return False
+    return True
+
+
+def _known(
+    flow: ResolvedFlow,
+    target: ResolvedDataset,
+    context: FlowContext,
+    untold: Untold,
+    number: int,
+    table: Path,
+    app_id: str,
+) -> BatchMetrics | None:
+    """Return what a batch did that is in ``table`` already, or None if it is not.
+
+    What was not kept is counted by the rows the batch has left: what a drop rule removed, or a
+    view before the table counted, is not known any more.
+    """
+    if not is_committed(context.session, table, app_id, number):
+        return None
+    kept = untold.kept(number)
+    if kept is not None:
+        return kept
+    rows = committed_rows(context.session, table, app_id, number)
+    if rows is None or isinstance(flow.flow, AutoCdcFlow):
+        return BatchMetrics()
+    reads = _reads(BatchReads, flow, context)
+    count_only(reads.checked(rows, target.name))
+    return _metrics(Written(is_redo=True), _observed(reads.checks), target)
+
+
+def _untold(
+    flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, proof: Proof
+) -> Untold:
+    return Untold(
+        folder=context.place.flow(flow.flow.target, flow.flow.name),
+        proof=proof,
+        update_id=context.update_id,
+        target=flow.flow.target,
+        flow=flow.flow.name,
+        is_sink=target.is_sink,
+    )
 
 
 def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app_id: str) -> Sink:
@@ -389,6 +483,7 @@ def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app
             flow=flow.flow,
             table=table,
             auxiliary=context.place.auxiliary(target.name),
+            untold=_untold(flow, target, context, Proof.CHECKPOINT),
             app_id=app_id,
             clock=context.clock,
             forgets_after_seconds=tombstone_seconds(target.dataset),
@@ -402,7 +497,9 @@ def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app
         return CompleteSink(
             table=table, app_id=app_id, is_clustered=bool(target.dataset.cluster_by)
         )
-    return AppendSink(table=table, app_id=app_id, may_be_empty=flow.analysis.cloud_files is None)
+    return AppendSink(
+        name=target.name, table=table, app_id=app_id, may_be_empty=flow.analysis.cloud_files is None
+    )
 
 
 def count_only(frame: DataFrame) -> None:

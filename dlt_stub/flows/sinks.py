@@ -6,11 +6,15 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 
-from dlt_stub.cdc import apply_changes_batch
+from dlt_stub.cdc import CdcMetrics, apply_changes_batch
 from dlt_stub.clock import Clock
 from dlt_stub.declare.records import AutoCdcFlow
 from dlt_stub.engine.delta_log import read_table_state
+from dlt_stub.failpoints import reach
 from dlt_stub.flows.tables import Layout, cluster
+from dlt_stub.flows.untold import Untold
+
+_NOTHING = CdcMetrics(num_upserted_rows=0, num_deleted_rows=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Sink(Protocol):
 class AppendSink:
     """Appends each batch; one that may be empty is looked at first, for no rows make no commit."""
 
+    name: str  # of the dataset
     table: Path
     app_id: str
     may_be_empty: bool = True
@@ -54,6 +59,7 @@ class AppendSink:
         writer = batch.write.format("delta").mode("append")
         writer = writer.option("txnAppId", self.app_id).option("txnVersion", str(version))
         writer.save(str(self.table))
+        reach("flows.rows_appended", self.name)
         return Written()
 
 
@@ -98,6 +104,7 @@ class CdcSink:
     clock: Clock
     forgets_after_seconds: float | None = None  # deletes; None: never
     beside: tuple[AutoCdcFlow, ...] = ()  # the other flows into the target
+    untold: Untold  # remembers what a batch does before it is done
 
     def write(self, batch: DataFrame, version: int) -> Written:
         """Apply ``batch``; its session is private to the streaming query."""
@@ -111,10 +118,12 @@ class CdcSink:
             applied_at=self.clock.now(),
             forgets_after_seconds=self.forgets_after_seconds,
             beside=self.beside,
+            on_counted=lambda counts: self.untold.count(version, counts),
         )
-        if metrics is None:
-            return Written(is_redo=True, num_upserted_rows=0, num_deleted_rows=0)
+        is_redo = metrics is None
+        metrics = metrics or self.untold.counted(version) or _NOTHING
         return Written(
+            is_redo=is_redo,
             num_upserted_rows=metrics.num_upserted_rows,
             num_deleted_rows=metrics.num_deleted_rows,
         )

@@ -50,6 +50,7 @@ class SnapshotSink:
             known = _entry(number, latest)
             number += 1
             write_json(self.state, {_APPLIED: known, _BEGUN: _entry(number, version)})
+            reach("snapshots.begun")
             apply_snapshot(
                 snapshot,
                 flow=self.flow,

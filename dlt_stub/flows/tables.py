@@ -15,6 +15,7 @@ from dlt_stub.declare.records import AppendFlow, AutoCdcFlow, Dataset, DatasetKi
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, quote, run_sql
 from dlt_stub.engine.delta_log import TableLayout, read_table_layout
 from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError
+from dlt_stub.failpoints import reach
 from dlt_stub.flows.failures import reason
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.graph import ResolvedDataset, is_same_type, merged_type
@@ -71,6 +72,7 @@ def set_up_table(
     try:
         if state is None:
             _create(dataset, str(location), spark)
+            reach("flows.table_made", dataset.name)
         else:
             _fit(dataset, str(location), state, spark)
     except (PySparkException, Py4JJavaError) as error:
@@ -156,6 +158,7 @@ def reset_table(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
     marker = place.reset_marker(dataset.name)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
+    reach("flows.reset_marked")
     finish_reset(dataset, place=place)
     return True
 
@@ -203,6 +206,7 @@ def finish_reset(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
     ):
         if folder.exists():
             shutil.rmtree(folder)
+        reach("flows.reset_half")
     marker.unlink()
     return True
 
@@ -282,6 +286,7 @@ def _add_columns(
         spark.createDataFrame([], StructType(new)).write.format("delta").mode("append").option(
             "mergeSchema", "true"
         ).save(location)
+        reach("flows.columns_added", dataset.name)
 
 
 def _shape(schema: StructType) -> list[tuple[str, str]]:

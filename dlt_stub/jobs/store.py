@@ -23,6 +23,7 @@ from databricks.sdk.service.jobs import RunResultState as Result
 from dlt_stub.atomic import read_json, write_json
 from dlt_stub.clock import Clock
 from dlt_stub.errors import StateError, UsageError
+from dlt_stub.failpoints import reach
 from dlt_stub.jobs.records import Attempt, JobRun, State, TaskRun, TriggerInfo
 from dlt_stub.locks import exclusive, is_held
 from dlt_stub.paths import WorkspacePaths
@@ -51,6 +52,7 @@ class RunStore:
     def save(self, run: JobRun) -> None:
         """Put ``run``, its secrets hidden, in place of what was stored of it."""
         write_json(self._file(run.run_id), {"format": FORMAT} | redact_values(_plain(run)))
+        reach("jobs.run_saved")
 
     def load(self, run_id: int) -> JobRun:
         """Return one run.

@@ -25,6 +25,7 @@ from databricks.sdk.service.jobs import FileArrivalTriggerConfiguration, Trigger
 from dlt_stub.atomic import read_json, write_json
 from dlt_stub.clock import Clock
 from dlt_stub.errors import BundleError, StateError
+from dlt_stub.failpoints import reach
 from dlt_stub.jobs.recorder import epoch_ms
 from dlt_stub.jobs.records import TriggerInfo
 from dlt_stub.paths import WorkspacePaths
@@ -145,6 +146,8 @@ class FileArrivalTrigger:
             memory = replace(memory, firing=firing, fired_at=now)
         if is_first or memory != before:
             _remember(self.state_file, memory)
+        if fires:
+            reach("jobs.trigger_fired")
         return TriggerCheck(
             fired=fires,
             reason=self._reason(memory, ready_at, again=again, fires=fires),
@@ -173,6 +176,7 @@ class FileArrivalTrigger:
                 firing=None,
             ),
         )
+        reach("jobs.trigger_confirmed")
 
     def _wait(self, configured: int | None) -> float:
         if not configured:

@@ -12,7 +12,8 @@ from dlt_stub.declare.records import (
 )
 from dlt_stub.errors import Origin
 from dlt_stub.events import Event, EventLog, FlowStatus, Level, UpdateState, error_body
-from dlt_stub.flows.run import BatchMetrics
+from dlt_stub.flows.metrics import BatchMetrics
+from dlt_stub.flows.untold import Telling
 from dlt_stub.graph import ResolvedDataset, ResolvedFlow
 from dlt_stub.update.records import Selection, UpdateCause, rows_of
 
@@ -109,6 +110,7 @@ class Progress:
         error: BaseException | None = None,
         message: str | None = None,
         level: Level | None = None,
+        event_id: str | None = None,
     ) -> Event:
         """Say that ``flow`` has reached ``status``, with the rows of one micro-batch if any."""
         verb = "has" if status in (FlowStatus.FAILED, FlowStatus.COMPLETED) else "is"
@@ -122,7 +124,25 @@ class Progress:
             body=body,
             level=level or _LEVELS.get(status, Level.INFO),
             error=error_body(error, fatal=level is None) if error else None,
+            event_id=event_id,
         )
+
+    def make_up_for(self, telling: Telling) -> None:
+        """Say what a killed update did and could not say, under its own id; durable afterwards."""
+        if self._log.has(telling.event_id):
+            return
+        self._log.emit(
+            "flow_progress",
+            f"Flow '{telling.flow}' is RUNNING.",
+            origin={
+                **_names(telling.target, is_sink=telling.is_sink),
+                "flow_name": telling.flow,
+                "update_id": telling.update_id,
+            },
+            body={"status": FlowStatus.RUNNING.value} | _metrics_body(telling.metrics),
+            event_id=telling.event_id,
+        )
+        self._log.flush()
 
     def hook(self, hook: EventHook, error: Exception, is_disabled: bool) -> Event:
         """Say that an event hook raised; the body is assumed, as the documents show none."""
@@ -156,14 +176,17 @@ class Progress:
 def _origin(
     dataset: str, flow: str | None, where: Origin, *, is_sink: bool = False
 ) -> dict[str, Any]:
-    names = ("sink_name",) if is_sink else ("dataset_name", "table_name")
     origin: dict[str, Any] = {
-        **dict.fromkeys(names, dataset),
+        **_names(dataset, is_sink=is_sink),
         "source_code_location": {"path": where.path, "line_number": where.line},
     }
     if flow is not None:
         origin["flow_name"] = flow
     return origin
+
+
+def _names(dataset: str, *, is_sink: bool) -> dict[str, str]:
+    return dict.fromkeys(("sink_name",) if is_sink else ("dataset_name", "table_name"), dataset)
 
 
 def _columns(dataset: ResolvedDataset) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from dlt_stub.declare.records import Flow
 from dlt_stub.events import Event, FlowStatus, UpdateState
 from dlt_stub.expectations import ExpectationMetrics
-from dlt_stub.flows.run import BatchMetrics
+from dlt_stub.flows.metrics import BatchMetrics
 
 
 class UpdateCause(StrEnum):

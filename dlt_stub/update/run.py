@@ -37,9 +37,10 @@ from dlt_stub.events import (
 from dlt_stub.flows.analyse import Prober
 from dlt_stub.flows.external import set_up_sink
 from dlt_stub.flows.failures import is_retryable
+from dlt_stub.flows.metrics import BatchMetrics
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.progress import reset_progress
-from dlt_stub.flows.run import BatchMetrics, FlowContext, run_flow, source_of
+from dlt_stub.flows.run import FlowContext, run_flow, source_of
 from dlt_stub.flows.settings import unknown_settings
 from dlt_stub.flows.tables import (
     finish_reset,
@@ -49,6 +50,7 @@ from dlt_stub.flows.tables import (
     set_up_table,
     table_entry,
 )
+from dlt_stub.flows.untold import committed_tellings, forget
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
 from dlt_stub.locks import exclusive
 from dlt_stub.maintenance import Maintenance
@@ -146,6 +148,7 @@ class UpdateRun:
                 looks_only=self._selection.validate_only, calls_hooks=True
             )
             if not self._selection.validate_only:
+                self._tell_untold()  # before a reset takes what is kept for it
                 # One at a time in a workspace: of two pipelines with one table the later one is
                 # refused before it has reset, made or registered anything.
                 with exclusive(
@@ -214,6 +217,7 @@ class UpdateRun:
         context = FlowContext(
             clock=self._clock,
             place=self._place,
+            update_id=self.update_id,
             session=self._session,
             registry=self._registry,
             datasets=datasets,
@@ -340,6 +344,11 @@ class UpdateRun:
         self._registry.put(entry)
         name_table(self._session, entry)
 
+    def _tell_untold(self) -> None:
+        for file, telling in committed_tellings(self._place.flows):
+            self._progress.make_up_for(telling)
+            forget(file)
+
     def _set_up(self, graph: Graph) -> None:
         selected = [
             dataset
@@ -412,9 +421,9 @@ class UpdateRun:
         started = time.monotonic()
         batches: list[BatchMetrics] = []
 
-        def on_batch(metrics: BatchMetrics) -> None:
+        def on_batch(metrics: BatchMetrics, event_id: str | None) -> None:
             batches.append(metrics)
-            self._progress.flow(flow, FlowStatus.RUNNING, metrics=metrics)
+            self._progress.flow(flow, FlowStatus.RUNNING, metrics=metrics, event_id=event_id)
             self._progress.flush()
 
         error: Exception | None = None

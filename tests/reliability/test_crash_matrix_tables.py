@@ -1,0 +1,97 @@
+"""Killed anywhere between the stage and the archive, the job loses and doubles nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.pipelines.shop import JOB
+from tests.reliability.crash_chain import AUXILIARY, HELD, TARGET, Remains, Step, check_chain
+from tests.reliability.crash_worker import COPIED, COPYING, DELETED, LINKED, TAKEN
+
+pytestmark = pytest.mark.slow
+
+
+def is_held_only(left: Remains) -> bool:
+    return left.last_batch(HELD) > left.checkpointed(HELD) and not left.untold(HELD)
+
+
+def is_held_and_untold(left: Remains) -> bool:
+    (event_id,) = left.untold(HELD)
+    return left.last_batch(HELD) == left.checkpointed(HELD) and not left.is_told(event_id)
+
+
+def is_between_the_tables(left: Remains) -> bool:
+    return left.last_batch(AUXILIARY) > left.last_batch(TARGET)
+
+
+def is_merged_only(left: Remains) -> bool:
+    return left.last_batch(TARGET) > left.checkpointed(TARGET) and not left.untold(TARGET)
+
+
+def is_merged_and_untold(left: Remains) -> bool:
+    (event_id,) = left.untold(TARGET)
+    return left.last_batch(TARGET) == left.checkpointed(TARGET) and not left.is_told(event_id)
+
+
+def has_second_names(left: Remains) -> bool:
+    return 2 in left.archived_links() and not left.on_their_way()
+
+
+def has_names_moved_aside(left: Remains) -> bool:
+    return any(file.name.endswith(".taken") for file in left.on_their_way())
+
+
+def has_unfinished_copy(left: Remains) -> bool:
+    (copy,) = left.on_their_way()
+    return not copy.name.endswith((".taken", ".whole")) and bool(left.shop.source_listing())
+
+
+def has_copy_and_original(left: Remains) -> bool:
+    (copy,) = left.on_their_way()
+    return copy.name.endswith(".whole") and _original(copy, left).exists()
+
+
+def has_copy_only(left: Remains) -> bool:
+    (copy,) = left.on_their_way()
+    return copy.name.endswith(".whole") and not _original(copy, left).exists()
+
+
+def _original(copy: Path, left: Remains) -> Path:
+    return left.shop.source / copy.name.removesuffix(".whole").rsplit(".", 2)[0]
+
+
+def has_fired(left: Remains) -> bool:
+    return bool(_trigger(left)["firing"]) and left.shop.source_listing() != []
+
+
+def has_confirmed(left: Remains) -> bool:
+    newest = left.shop.workspace.workspace.runs(JOB)[0]
+    return _trigger(left)["firing"] is None and newest.state.is_over
+
+
+def _trigger(left: Remains) -> dict[str, object]:
+    (file,) = left.storage.glob("**/trigger.json")
+    found: dict[str, object] = json.loads(file.read_bytes())
+    return found
+
+
+STEPS = (
+    Step(point="jobs.trigger_fired", has_crashed_there=has_fired),
+    Step(point=f"flows.rows_appended@{HELD}", has_crashed_there=is_held_only),
+    Step(point=f"flows.checkpoint_committed@{HELD}", has_crashed_there=is_held_and_untold),
+    Step(point="cdc.between_tables", has_crashed_there=is_between_the_tables),
+    Step(point=f"cdc.target_committed@{TARGET}", has_crashed_there=is_merged_only),
+    Step(point=f"flows.checkpoint_committed@{TARGET}", has_crashed_there=is_merged_and_untold),
+    Step(point=LINKED, has_crashed_there=has_second_names),
+    Step(point=TAKEN, has_crashed_there=has_names_moved_aside),
+    Step(point=COPYING, has_crashed_there=has_unfinished_copy),
+    Step(point=COPIED, has_crashed_there=has_copy_and_original),
+    Step(point=DELETED, has_crashed_there=has_copy_only),
+    Step(point="jobs.trigger_confirmed", has_crashed_there=has_confirmed),
+)
+
+
+def test_killed_between_stage_and_archive(spark: SparkSession, tmp_path: Path) -> None:
+    check_chain(STEPS, spark, tmp_path)
