@@ -18,8 +18,8 @@ def is_held_only(left: Remains) -> bool:
 
 
 def is_held_and_untold(left: Remains) -> bool:
-    (event_id,) = left.untold(HELD)
-    return left.last_batch(HELD) == left.checkpointed(HELD) and not left.is_told(event_id)
+    ((number, event_id),) = left.untold(HELD).items()
+    return number == left.checkpointed(HELD) and not left.is_told(event_id)
 
 
 def is_between_the_tables(left: Remains) -> bool:
@@ -31,8 +31,8 @@ def is_merged_only(left: Remains) -> bool:
 
 
 def is_merged_and_untold(left: Remains) -> bool:
-    (event_id,) = left.untold(TARGET)
-    return left.last_batch(TARGET) == left.checkpointed(TARGET) and not left.is_told(event_id)
+    ((number, event_id),) = left.untold(TARGET).items()
+    return number == left.checkpointed(TARGET) and not left.is_told(event_id)
 
 
 def has_second_names(left: Remains) -> bool:
