@@ -43,13 +43,15 @@ class Cleaning:
         try:
             for file in state.committed_until(now - self.retention):
                 found = stat_file(spark, file.path)
+                if found is None and self._is_moved(file):
+                    done.append((file, str(self._place(file))))  # by a process that was killed
                 if found is None or found.version != file.version:
                     continue
                 if self.destination is None:
                     Path(file.path).unlink()
                     done.append((file, None))
                     continue
-                place = self.destination / Path(file.path).relative_to(self.source)
+                place = self._place(file)
                 if not place.exists():
                     place.parent.mkdir(parents=True, exist_ok=True)
                     shutil.move(file.path, place)
@@ -60,6 +62,15 @@ class Cleaning:
         finally:
             if done:
                 state.archive(done, self.mode.value)
+
+    def _place(self, file: FileEntry) -> Path:
+        assert self.destination is not None
+        return self.destination / Path(file.path).relative_to(self.source)
+
+    def _is_moved(self, file: FileEntry) -> bool:
+        if self.destination is None or not self._place(file).exists():
+            return False
+        return self._place(file).stat().st_size == file.size
 
 
 def cleaning_of(

@@ -110,7 +110,8 @@ class Remains:
 
     def on_their_way(self) -> list[Path]:
         """Return the files in the archive task's own folder."""
-        return [f for f in self.shop.archived.glob(".archiving/**/*") if f.is_file()]
+        files = self.shop.archived.glob(".archiving/**/*")
+        return [f for f in files if f.is_file() and not f.name.startswith(".at-work-")]
 
 
 class Left:
@@ -190,15 +191,14 @@ def land(shop: Shop, number: int, *, has_new_column: bool = False) -> None:
 
 def kill_at(point: str, shop: Shop) -> None:
     """Run the job in a process of its own that is killed, with its JVM, at ``point``."""
+    die("tests.reliability.crash_worker", str(shop.workspace.storage), point)
+
+
+def die(module: str, *arguments: str) -> None:
+    """Run a module in a process group of its own, which must be killed before it ends."""
     # Its standard output ends when everything that could write to it has ended.
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.reliability.crash_worker",
-            str(shop.workspace.storage),
-            point,
-        ],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, "DLT_STUB_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"},
         stdout=subprocess.PIPE,
@@ -208,7 +208,7 @@ def kill_at(point: str, shop: Shop) -> None:
         start_new_session=True,
     )
     said = ended.stdout.decode(errors="replace")
-    assert ended.returncode == -signal.SIGKILL, f"{point} was not reached:\n{said[-3000:]}"
+    assert ended.returncode == -signal.SIGKILL, f"{arguments} was not reached:\n{said[-3000:]}"
 
 
 def check_chain(steps: Sequence[Step], spark: SparkSession, folder: Path) -> None:
