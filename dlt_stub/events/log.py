@@ -112,6 +112,11 @@ class EventLog:
         segments = sorted(self.folder.glob("*.json"), reverse=True)
         return any(needle in segment.read_bytes() for segment in segments)
 
+    def remove_drafts(self) -> None:
+        """Remove what killed writers have left; the caller is the only one who writes now."""
+        for draft in self.folder.glob(".*.partial"):
+            draft.unlink()
+
     def record(self, event: Event) -> dict[str, Any]:
         """Return ``event`` as a dictionary of its own, ``details`` included."""
         record: dict[str, Any] = json.loads(json.dumps(self._row(event)))

@@ -140,6 +140,7 @@ class UpdateRun:
             Stopped: that was wished; the event log has the update as CANCELED.
         """
         flows: Mapping[str, FlowResult] = {}
+        self._log.remove_drafts()
         try:
             self._progress.created(self._cause, self._selection)
             self._progress.update(UpdateState.INITIALIZING)

@@ -221,7 +221,7 @@ def check_chain(steps: Sequence[Step], spark: SparkSession, folder: Path) -> Non
         kill_at(step.point, killed)
         if not step.has_crashed_there(Remains(killed)):
             elsewhere.append(step.point)
-    assert elsewhere == []
+    assert elsewhere == [], elsewhere
     killed.run_green()
     assert_same(killed, undisturbed(steps, spark, folder / "undisturbed"))
 
