@@ -1,11 +1,18 @@
-"""Counts a batch again from the rows it has put into its table, when its files are gone."""
+"""What a batch has counted so far, and how it is counted again when its files are gone."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
+from pyspark.serializers import CPickleSerializer
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from dlt_stub.cloud_files import FileBatch
+from dlt_stub.engine.sql_tree import iterate
 
 
 def committed_rows(spark: SparkSession, table: Path, app_id: str, number: int) -> DataFrame | None:
@@ -22,3 +29,32 @@ def committed_rows(spark: SparkSession, table: Path, app_id: str, number: int) -
             rows = spark.read.format("delta").load(str(table))
             return rows.where(F.col("_metadata.file_name").isin(names))
     return None
+
+
+def observed_so_far(query: StreamingQuery) -> Mapping[str, Mapping[str, Any]]:  # Spark's values
+    """Return what the micro-batch that ``query`` runs now has counted, by the counts' names.
+
+    Spark tells it in the query's progress too, but only once the batch is committed.
+    """
+    execution: Any = query._jsq.streamingQuery().lastExecution()  # Py4J
+    spark: Any = SparkSession.active()
+    found = {}
+    for pair in iterate(execution.observedMetrics().iterator()):
+        packed = spark._jvm.PythonSQLUtils.toPyRow(pair._2())
+        found[str(pair._1())] = CPickleSerializer().loads(packed).asDict()  # type: ignore[no-untyped-call]  # pyspark's own
+    return found
+
+
+def is_as_read(batch: FileBatch) -> bool:
+    """Return whether the batch's files are there as they were found, as far as this machine sees.
+
+    A batch that is in its table since before a crash need not be: its files may have moved or been
+    replaced since.
+    """
+    for file in batch.files:
+        path = Path(file.path)
+        if not path.exists() or path.stat().st_size != file.size:
+            return False
+        if path.stat().st_mtime_ns // 1_000_000 != file.modified_ms:
+            return False
+    return True

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pyspark.serializers import CPickleSerializer
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -17,7 +16,6 @@ from dlt_stub.cloud_files import (
     Cleaning,
     CloudFilesSource,
     CloudFilesState,
-    FileBatch,
     cleaning_of,
 )
 from dlt_stub.declare.reads import CloudFilesRequest
@@ -34,7 +32,6 @@ from dlt_stub.engine.callbacks import CallbackThreads
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.lost import lost_spark
 from dlt_stub.engine.names import SessionNames
-from dlt_stub.engine.sql_tree import iterate
 from dlt_stub.errors import DltStubError
 from dlt_stub.expectations import Check, CheckMetrics
 from dlt_stub.failpoints import reach
@@ -50,13 +47,13 @@ from dlt_stub.flows.progress import (
     source_of_files,
 )
 from dlt_stub.flows.reads import BatchReads, StreamReads
-from dlt_stub.flows.recount import committed_rows
+from dlt_stub.flows.recount import committed_rows, is_as_read, observed_so_far
 from dlt_stub.flows.settings import FlowSettings
 from dlt_stub.flows.sinks import AppendSink, CdcSink, CompleteSink, Sink, Written, is_committed
 from dlt_stub.flows.snapshots import SnapshotSink, once_an_update
 from dlt_stub.flows.stateful import check_state
 from dlt_stub.flows.tables import new_layout
-from dlt_stub.flows.untold import OnBatch, Proof, Untold, is_checkpointed
+from dlt_stub.flows.untold import OnBatch, Proof, Teller, Untold
 from dlt_stub.graph import ResolvedDataset, ResolvedFlow
 
 _TELL_SECONDS = 1  # between two looks at what a running stream has committed
@@ -194,7 +191,7 @@ def _run_files(
             state.commit(batch, {})
             continue
         metrics = None
-        if table is not None and not _is_as_read(batch):
+        if table is not None and not is_as_read(batch):
             metrics = _known(flow, target, context, untold, batch.number, table, app_id)
         if metrics is None:
             rows = source.read(context.session, state, batch)
@@ -287,7 +284,7 @@ def _stream(
 
     folder = untold.folder
     checks = reads.checks
-    teller = _Teller(untold=untold, on_batch=on_batch)
+    teller = Teller(untold=untold, on_batch=on_batch)
     check_state(flow.flow, folder, flow.analysis.state)
     query = (
         frame.writeStream.outputMode("complete" if flow.analysis.is_aggregated else "append")
@@ -310,38 +307,6 @@ def _stream(
             query.stop()
         threads.end()
         teller.tell()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Teller:
-    """Tells of each micro-batch of a running stream once Spark's checkpoint has it."""
-
-    untold: Untold
-    on_batch: OnBatch
-    kept: list[int] = field(default_factory=list)  # grows while the stream runs, in order
-    told: int = 0  # of them
-
-    def tell(self) -> None:
-        """Tell of what was committed since the last call."""
-        checkpoint = checkpoint_of(self.untold.folder)
-        while self.told < len(self.kept) and is_checkpointed(checkpoint, self.kept[self.told]):
-            reach("flows.checkpoint_committed", self.untold.target)
-            self.untold.tell(self.kept[self.told], self.on_batch)
-            self.told += 1
-
-
-def observed_so_far(query: StreamingQuery) -> Mapping[str, Mapping[str, Any]]:  # Spark's values
-    """Return what the micro-batch that ``query`` runs now has counted, by the counts' names.
-
-    Spark tells it in the query's progress too, but only once the batch is committed.
-    """
-    execution: Any = query._jsq.streamingQuery().lastExecution()  # Py4J
-    spark: Any = SparkSession.active()
-    found = {}
-    for pair in iterate(execution.observedMetrics().iterator()):
-        packed = spark._jvm.PythonSQLUtils.toPyRow(pair._2())
-        found[str(pair._1())] = CPickleSerializer().loads(packed).asDict()  # type: ignore[no-untyped-call]  # pyspark's own
-    return found
 
 
 def _run_once(
@@ -414,21 +379,6 @@ def _table(target: ResolvedDataset, context: FlowContext) -> Path | None:
     """Return the folder of the table that flows into ``target`` write; a function has none."""
     sink = target.dataset.sink
     return context.place.table(target.name) if sink is None else sink_table(sink, context.place)
-
-
-def _is_as_read(batch: FileBatch) -> bool:
-    """Return whether the batch's files are there as they were found, as far as this machine sees.
-
-    A batch that is in its table since before a crash need not be: its files may have moved or been
-    replaced since.
-    """
-    for file in batch.files:
-        path = Path(file.path)
-        if not path.exists() or path.stat().st_size != file.size:
-            return False
-        if path.stat().st_mtime_ns // 1_000_000 != file.modified_ms:
-            return False
-    return True
 
 
 def _known(

@@ -9,7 +9,7 @@ not committed, by whoever does the batch again: never twice, as the event has it
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from dlt_stub.cloud_files import CloudFilesState
 from dlt_stub.errors import StateError
 from dlt_stub.failpoints import reach
 from dlt_stub.flows.metrics import BatchMetrics, metrics_as_json, metrics_of_json
-from dlt_stub.flows.progress import untold_of
+from dlt_stub.flows.progress import checkpoint_of, untold_of
 
 OnBatch = Callable[[BatchMetrics, str | None], None]  # what it did; the id its event must have
 
@@ -100,6 +100,24 @@ class Untold:
 
     def _file(self, number: int, what: str = "") -> Path:
         return untold_of(self.folder) / f"{number}{what}.json"
+
+
+@dataclass(slots=True, kw_only=True)
+class Teller:
+    """Tells of each micro-batch of a running stream once Spark's checkpoint has it."""
+
+    untold: Untold
+    on_batch: OnBatch
+    kept: list[int] = field(default_factory=list)  # grows while the stream runs, in order
+    told: int = 0  # of them
+
+    def tell(self) -> None:
+        """Tell of what was committed since the last call."""
+        checkpoint = checkpoint_of(self.untold.folder)
+        while self.told < len(self.kept) and is_checkpointed(checkpoint, self.kept[self.told]):
+            reach("flows.checkpoint_committed", self.untold.target)
+            self.untold.tell(self.kept[self.told], self.on_batch)
+            self.told += 1
 
 
 def committed_tellings(flows: Path) -> Iterator[tuple[Path, Telling]]:
