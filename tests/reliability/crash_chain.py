@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 from tests.pipelines.shop import JOB, ROOT, Shop, query, transactions
 
 STAGE, HELD, TARGET = "orders_stage", "orders_quarantine", "orders_target"
+RECORD = "order_reconciliation"
 AUXILIARY = "__dlt_cdc_orders_target"
 FILE_NAME = "split_part(source_file, '/', -1) AS file"
 RESCUED = """regexp_replace(_rescued_data, '"_file_path":"[^"]*/', '"_file_path":"')"""
@@ -31,6 +32,7 @@ COMPARED = {
     HELD: OF_STAGE,
     TARGET: "*",
     "order_files": "file, rows, quarantined, newest_change_at",
+    RECORD: "file, source_file_size, rows_in_file, rows_read, accepted, quarantined, balances, sha256",
 }
 NEW_COLUMN = "gift_note"
 COLUMNS = (
@@ -107,6 +109,11 @@ class Remains:
     def archived_links(self) -> list[int]:
         """Return how many names each archived file has, those on their way included."""
         return [file.stat().st_nlink for file in self.shop.archive_listing()]
+
+    def notes(self) -> set[str]:
+        """Return the files that notes of the archive task name."""
+        notes = self.shop.archived.glob(".records/*.json")
+        return {each["path"] for note in notes for each in json.loads(note.read_bytes())}
 
     def on_their_way(self) -> list[Path]:
         """Return the files in the archive task's own folder."""
@@ -257,6 +264,7 @@ def assert_same(killed: Shop, other: Shop) -> None:
     assert not remains.open_batches()
     assert not list(killed.workspace.storage.glob("**/untold*/*.json"))
     assert not remains.on_their_way()
+    assert not remains.notes()
     runs = killed.workspace.workspace.runs(JOB)
     assert all(run.state.is_over for run in runs)
     # The last run, and those that were killed once the job's tasks were over, did not fail.

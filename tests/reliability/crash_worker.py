@@ -18,11 +18,13 @@ from dlt_stub.failpoints import VARIABLE
 from dlt_stub.testing import WorkspaceUnderTest
 from tests.pipelines.shop import JOB, ROOT
 
+NOTED = "archive.noted"  # what is to move is noted, nothing has moved
 LINKED = "archive.linked"  # a file stands in the archive and still in the source
 TAKEN = "archive.taken"  # its first name is moved aside, but not gone
 COPYING = "archive.copying"  # no links: the copy is made, and does not count as whole
 COPIED = "archive.copied"  # no links: the copy is whole, the original still there
 DELETED = "archive.deleted"  # no links: the original is gone, the copy has no name yet
+RECORDED = "archive.recorded"  # the moves are recorded, their note is still there
 
 System = Callable[..., None]
 
@@ -30,7 +32,11 @@ System = Callable[..., None]
 def main() -> None:
     """Run the job; the process is killed unless the point is never reached."""
     storage, point = Path(sys.argv[1]), sys.argv[2]
-    if point == LINKED:
+    if point == NOTED:
+        os.replace = _dying(os.replace, after=".json")
+    elif point == RECORDED:
+        os.unlink = _dying_before_note_goes(os.unlink)
+    elif point == LINKED:
         os.link = _dying(os.link, after="archive")
     elif point == TAKEN:
         os.rename = _dying(os.rename, after=".taken")
@@ -56,6 +62,15 @@ def _dying(call: System, *, before: str = "", after: str = "") -> System:
         call(source, target, **options)
         if after and is_archives and (after == "archive" or str(target).endswith(after)):
             _die()
+
+    return once
+
+
+def _dying_before_note_goes(call: System) -> System:
+    def once(path: Any, **options: Any) -> None:  # as above
+        if "/.records/" in str(path) and str(path).endswith(".json"):
+            _die()
+        call(path, **options)
 
     return once
 

@@ -7,8 +7,24 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.pipelines.shop import JOB
-from tests.reliability.crash_chain import AUXILIARY, HELD, TARGET, Remains, Step, check_chain
-from tests.reliability.crash_worker import COPIED, COPYING, DELETED, LINKED, TAKEN
+from tests.reliability.crash_chain import (
+    AUXILIARY,
+    HELD,
+    RECORD,
+    TARGET,
+    Remains,
+    Step,
+    check_chain,
+)
+from tests.reliability.crash_worker import (
+    COPIED,
+    COPYING,
+    DELETED,
+    LINKED,
+    NOTED,
+    RECORDED,
+    TAKEN,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +49,15 @@ def is_merged_only(left: Remains) -> bool:
 def is_merged_and_untold(left: Remains) -> bool:
     ((number, event_id),) = left.untold(TARGET).items()
     return number == left.checkpointed(TARGET) and not left.is_told(event_id)
+
+
+def is_noted_only(left: Remains) -> bool:
+    return bool(left.notes()) and 2 not in left.archived_links() and not left.on_their_way()
+
+
+def is_recorded_and_noted(left: Remains) -> bool:
+    recorded = {row[0] for row in left.shop.rows(RECORD, "file")}
+    return bool(left.notes()) and left.notes() <= recorded
 
 
 def has_second_names(left: Remains) -> bool:
@@ -84,11 +109,13 @@ STEPS = (
     Step(point="cdc.between_tables", has_crashed_there=is_between_the_tables),
     Step(point=f"cdc.target_committed@{TARGET}", has_crashed_there=is_merged_only),
     Step(point=f"flows.checkpoint_committed@{TARGET}", has_crashed_there=is_merged_and_untold),
+    Step(point=NOTED, has_crashed_there=is_noted_only),
     Step(point=LINKED, has_crashed_there=has_second_names),
     Step(point=TAKEN, has_crashed_there=has_names_moved_aside),
     Step(point=COPYING, has_crashed_there=has_unfinished_copy),
     Step(point=COPIED, has_crashed_there=has_copy_and_original),
     Step(point=DELETED, has_crashed_there=has_copy_only),
+    Step(point=RECORDED, has_crashed_there=is_recorded_and_noted),
     Step(point="jobs.trigger_confirmed", has_crashed_there=has_confirmed),
 )
 
