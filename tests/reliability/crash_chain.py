@@ -32,7 +32,7 @@ COMPARED = {
     HELD: OF_STAGE,
     TARGET: "*",
     "order_files": "file, rows, quarantined, newest_change_at",
-    RECORD: "file, source_file_size, rows_in_file, rows_read, accepted, quarantined, balances, sha256",
+    RECORD: "file, source_file_size, rows_in_file, rows_read, accepted, quarantined, sha256",
 }
 NEW_COLUMN = "gift_note"
 COLUMNS = (

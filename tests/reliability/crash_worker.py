@@ -42,8 +42,12 @@ def main() -> None:
         os.rename = _dying(os.rename, after=".taken")
     elif point in (COPYING, COPIED, DELETED):
         os.link = _not_here(os.link)
-        before = {COPYING: ".whole", DELETED: "from .whole"}.get(point, "")
-        os.rename = _dying(os.rename, before=before, after=".whole" if point == COPIED else "")
+        if point == DELETED:
+            os.unlink = _dying_without_original(os.unlink)
+        else:
+            is_after = point == COPIED
+            before, after = ("", ".whole") if is_after else (".whole", "")
+            os.rename = _dying(os.rename, before=before, after=after)
     else:
         os.environ[VARIABLE] = point
     workspace = WorkspaceUnderTest(ROOT, storage=storage)
@@ -55,12 +59,20 @@ def main() -> None:
 
 def _dying(call: System, *, before: str = "", after: str = "") -> System:
     def once(source: Any, target: Any, **options: Any) -> None:  # whatever os takes for a path
-        names = (str(target), f"from {Path(source).suffix}")
         is_archives = "archive" in str(target)
-        if before and is_archives and any(name.endswith(before) for name in names):
+        if before and is_archives and str(target).endswith(before):
             _die()
         call(source, target, **options)
         if after and is_archives and (after == "archive" or str(target).endswith(after)):
+            _die()
+
+    return once
+
+
+def _dying_without_original(call: System) -> System:
+    def once(path: Any, **options: Any) -> None:  # as above
+        call(path, **options)
+        if "/source/" in str(path):
             _die()
 
     return once
