@@ -19,7 +19,7 @@ from dlt_stub.errors import UsageError, nearest
 VARIABLE: Final = "DLT_STUB_FAILPOINT"
 
 # Name -> what is true at that instant; ``@`` what it can be narrowed to. Each is killed at by
-# tests/reliability/test_crash_*.py, which hold that the list is whole.
+# tests/reliability/test_crash_*.py and test_long_life.py; test_crash_matrix_list.py holds that.
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "atomic.drafted": "a small file's new content is on disk under a draft's name (@file name)",
@@ -32,6 +32,8 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "cloud_files.schema_written": "the next schema is written, the flow was not started again",
         "cloud_files.started": "the source has an id in its ledger and no batch",
         "events.drafted": "events are on disk under a name that nobody reads",
+        "events.merged": "a merged file of events is there, and all that it stands for",
+        "events.removed": "a segment is gone that a merged file stands for",
         "events.linked": "an event segment has its name, the draft is still there",
         "flows.batch_kept": "what a batch did is kept, its progress is not committed (@table)",
         "flows.batch_told": "what a batch did is told, and still kept for telling (@table)",
@@ -46,6 +48,10 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "jobs.run_saved": "a state of a job run is on disk, and not told",
         "jobs.trigger_confirmed": "a firing of the trigger is done with",
         "jobs.trigger_fired": "a firing of the trigger is noted, no run has begun",
+        "ledger.compacted": "a ledger's snapshot is there, and all that it stands for",
+        "ledger.removed": "a segment is gone that a ledger's snapshot stands for",
+        "maintenance.optimized": "a table is compacted, and not noted as such",
+        "maintenance.vacuumed": "a table is vacuumed, and not noted as such",
         "registry.written": "a table is registered, and does not exist yet (@table)",
         "snapshots.after_commit": "a snapshot is in the table, and not noted as applied",
         "snapshots.begun": "a snapshot is noted as begun, its rows are nowhere",

@@ -26,7 +26,9 @@ def committed_rows(spark: SparkSession, table: Path, app_id: str, number: int) -
         if any(each["appId"] == app_id and each["version"] == number for each in writes):
             added = [each["add"]["path"] for each in actions if "add" in each]
             names = [unquote(path).rsplit("/", 1)[-1] for path in added]
-            rows = spark.read.format("delta").load(str(table))
+            # As it was then: what was compacted since is found too, as long as it is kept.
+            reader = spark.read.format("delta").option("versionAsOf", int(log.stem))
+            rows = reader.load(str(table))
             return rows.where(F.col("_metadata.file_name").isin(names))
     return None
 
