@@ -269,10 +269,10 @@ def _stream(
             raise RuntimeError("stopped")  # Spark's callback takes an Exception only
         try:
             written = sink.write(batch, batch_id)
+            if written.is_redo:
+                count_only(batch)  # whatever is known: what the query keeps is made by evaluating
             metrics = untold.kept(batch_id) if written.is_redo else None
             if metrics is None:
-                if written.is_redo:
-                    count_only(batch)
                 seen = observed_so_far(started.result())
                 counts = [check.metrics(seen.get(check.observed_as, {})) for check, _ in checks]
                 metrics = _metrics(written, counts, target)

@@ -51,6 +51,11 @@ def is_merged_and_untold(left: Remains) -> bool:
     return number == left.checkpointed(TARGET) and not left.is_told(event_id)
 
 
+def is_counted_only(left: Remains) -> bool:
+    (number,) = left.untold("order_files")
+    return number > left.checkpointed("order_files")
+
+
 def is_noted_only(left: Remains) -> bool:
     return bool(left.notes()) and 2 not in left.archived_links() and not left.on_their_way()
 
@@ -109,6 +114,7 @@ STEPS = (
     Step(point="cdc.between_tables", has_crashed_there=is_between_the_tables),
     Step(point=f"cdc.target_committed@{TARGET}", has_crashed_there=is_merged_only),
     Step(point=f"flows.checkpoint_committed@{TARGET}", has_crashed_there=is_merged_and_untold),
+    Step(point="flows.batch_kept@order_files", has_crashed_there=is_counted_only),
     Step(point=NOTED, has_crashed_there=is_noted_only),
     Step(point=LINKED, has_crashed_there=has_second_names),
     Step(point=TAKEN, has_crashed_there=has_names_moved_aside),
