@@ -6,17 +6,31 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from dlt_stub.disk import writing
 from dlt_stub.errors import StateError
 from dlt_stub.failpoints import reach
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace ``path`` by ``value`` as JSON in one step that survives a crash at any point."""
+    """Replace ``path`` by ``value`` as JSON in one step that survives a crash at any point.
+
+    Raises:
+        DiskError: as ``write_text``.
+    """
     write_text(path, json.dumps(value, indent=1))  # ASCII: names need not be UTF-8
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` in one step that survives a crash at any point."""
+    """Replace ``path`` by ``text`` in one step that survives a crash at any point.
+
+    Raises:
+        DiskError: the disk is full, read-only, ...; what was there is as it was.
+    """
+    with writing(path):
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".draft")
     try:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from dlt_stub import stopping
 from dlt_stub.clock import Clock, SystemClock
-from dlt_stub.errors import BusyError, SetupError
+from dlt_stub.disk import disk_error
+from dlt_stub.errors import BusyError, DltStubError, SetupError
 
 _SYSTEM_CLOCK = SystemClock()
 _POLL_SECONDS = 0.05
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
@@ -42,6 +44,7 @@ def exclusive(
         BusyError: it is held; the message names the holder's process.
         SetupError: no lock can be had there: a file system without locks, or nothing may be
             written.
+        DiskError: the disk is full.
     """
     try:
         descriptor = _acquire(path, what, clock, wait_seconds)
@@ -112,13 +115,14 @@ def _is_taken(descriptor: int) -> bool:
     return True
 
 
-def _no_lock(path: Path, what: str, error: OSError) -> SetupError:
+def _no_lock(path: Path, what: str, error: OSError) -> DltStubError:
+    said = f"{what} cannot start: its lock file {path} cannot be held"
+    if error.errno in _FULL and (refused := disk_error(error, said)) is not None:
+        return refused
     hint = "this user must be able to make and change files there"
     if error.errno in _NO_LOCKS:
         hint = "that file system knows no locks: keep the workspace (--storage) on a local disk"
-    return SetupError(
-        f"{what} cannot start: its lock file {path} cannot be held: {error.strerror}", hint=hint
-    )
+    return SetupError(f"{said}: {error.strerror}", hint=hint)
 
 
 def _busy(descriptor: int, what: str) -> BusyError:

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from dlt_stub.cli.steering import visible
+from dlt_stub.disk import disk_error
 from dlt_stub.errors import DltStubError
 from dlt_stub.events import Level
 from dlt_stub.redaction import redact_streams
@@ -36,6 +37,12 @@ class Verbs(TyperGroup):
         except DltStubError as error:
             typer.secho(visible(str(error)), fg="red", err=True)
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:
+            refused = disk_error(error)
+            if refused is None:
+                raise
+            typer.secho(visible(str(refused)), fg="red", err=True)
+            raise typer.Exit(refused.exit_code) from error
         except KeyboardInterrupt as error:
             typer.secho(
                 "\nstopped; what was committed stays, the same command goes on from there",

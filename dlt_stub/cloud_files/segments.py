@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dlt_stub.errors import StateError
+from dlt_stub.disk import writing
+from dlt_stub.errors import DiskError, StateError
 from dlt_stub.failpoints import reach
 
 _SUFFIX: Final = ".jsonl"
@@ -98,13 +99,14 @@ class Segments:
         """Write the entries durably, in order; after a crash a first part of them may stand."""
         text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
         if self._own is None:
-            self._own = self._new_segment()
+            with writing(self._folder):
+                self._own = self._new_segment()
         try:
-            with self._own.open("ab") as file:
+            with writing(self._own), self._own.open("ab") as file:
                 file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError:
+        except (OSError, DiskError):
             # What was written may be cut short, and then has to stay its segment's last line.
             self._own = None
             raise
@@ -136,18 +138,20 @@ def put_if_absent(path: Path, text: str) -> None:
 
     Raises:
         FileExistsError: the path exists; it is left as it is.
+        DiskError: the disk refuses; no path is there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    with draft.open("wb") as file:
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # unlike a rename, it never replaces
-    finally:
-        draft.unlink()
-    sync_folder(path.parent)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with draft.open("wb") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(draft, path)  # unlike a rename, it never replaces
+        finally:
+            draft.unlink(missing_ok=True)
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -170,6 +174,6 @@ def _entry(line: bytes, place: str) -> Mapping[str, Any]:
 
 
 _HINT: Final = (
-    "restore the file from a backup; a full refresh starts the source anew, and reads again every "
-    "file that is still there"
+    "restore the file from a backup; or let the flow begin its source anew, by "
+    "--reset-checkpoint-selection FLOW: rows are kept, and files still there are read once more"
 )

@@ -38,8 +38,8 @@ def lost_spark() -> SparkLostError | None:
         how = f"(process {process.pid}) {_end(code)}"
     return SparkLostError(
         f"Spark's Java process {how}; what was committed stays, the rest has not happened",
-        hint="run the same command again: it goes on from there. If it happens again, memory is "
-        "the likely reason: dlt-stub doctor says what this machine has",
+        hint="run the same command again: it goes on from there. If it happens again, the system "
+        "may lack memory: dmesg | grep -i 'killed process' says so",
     )
 
 

@@ -10,6 +10,7 @@ from dlt_stub.events.log import (
 )
 from dlt_stub.events.records import (
     EVENT_COLUMNS,
+    READ_MODE,
     Event,
     FlowStatus,
     Level,
@@ -21,6 +22,7 @@ from dlt_stub.events.segments import MERGE_AT, UNMERGED, Merging, hold, listing,
 __all__ = [
     "EVENT_COLUMNS",
     "MERGE_AT",
+    "READ_MODE",
     "UNMERGED",
     "Event",
     "EventLog",

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from dlt_stub.atomic import write_text
 from dlt_stub.clock import Clock
+from dlt_stub.disk import writing
 from dlt_stub.errors import StateError
 from dlt_stub.events.records import Event, Level
 from dlt_stub.events.segments import segments
@@ -38,6 +40,8 @@ class EventLog:
         self._instance = uuid.uuid4().hex[:8]
         self._waiting: list[Event] = []
         known = segments(folder)
+        if known:
+            _repair(known[-1].path)
         # A clock set back must not give an instant again.
         newest = newest_in(known[-1].path) if known else None
         self._last = newest or datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,29 +86,42 @@ class EventLog:
             return event
 
     def flush(self) -> None:
-        """Make every event emitted so far durable and visible to readers."""
+        """Make every event emitted so far durable and visible to readers.
+
+        Raises:
+            DiskError: the disk refuses; the events wait for the next call.
+        """
         with self._lock:
             if not self._waiting:
                 return
-            self.folder.mkdir(parents=True, exist_ok=True)
-            text = "".join(f"{json.dumps(self._row(event))}\n" for event in self._waiting)
-            partial = self.folder / f".{self._instance}.partial"
+            with writing(self.folder):
+                self._write_segment()
+            self._waiting.clear()
+
+    def _write_segment(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{json.dumps(self._row(event))}\n" for event in self._waiting)
+        partial = self.folder / f".{self._instance}.partial"
+        try:
             with partial.open("w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
             reach("events.drafted")
-            while True:
-                segment = self.folder / f"{self._next_segment:012d}-{self._instance}.json"
-                self._next_segment += 1
-                try:
-                    os.link(partial, segment)
-                    break
-                except FileExistsError:
-                    continue
+            self._publish(partial)
             reach("events.linked")
-            partial.unlink()
-            self._waiting.clear()
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _publish(self, partial: Path) -> None:
+        while True:
+            segment = self.folder / f"{self._next_segment:012d}-{self._instance}.json"
+            self._next_segment += 1
+            try:
+                os.link(partial, segment)
+            except FileExistsError:
+                continue
+            return
 
     def has(self, event_id: str) -> bool:
         """Return whether an event of that id is durable; the newest segments are read first."""
@@ -142,6 +159,8 @@ class EventLog:
 
 def read_events(folder: Path) -> Iterator[Event]:
     """Yield the durable events of a pipeline, oldest first; what is merged meanwhile comes once.
+
+    A last line that was cut short is left out: nobody was told of it.
 
     Raises:
         StateError: a line is not an event; names the segment and line.
@@ -187,13 +206,38 @@ def _is_of(event: Event, update_id: object) -> bool:
 
 
 def _events_in(segment: Path) -> list[Event]:
-    return [
-        _event(line, segment, number)
-        for number, line in enumerate(segment.read_text(encoding="utf-8").splitlines(), start=1)
-    ]
+    lines = _whole_lines(segment.read_bytes())
+    return [_event(line, segment, number) for number, line in enumerate(lines, start=1)]
 
 
-def _event(line: str, segment: Path, number: int) -> Event:
+def _whole_lines(content: bytes) -> list[bytes]:
+    """Return the lines of a segment without a last one that was cut short: nobody was told of it.
+
+    A segment gets its name when it is whole, so only a disk that lost what it had confirmed, or
+    somebody's hand, cuts one.
+    """
+    *whole, last = content.split(b"\n")
+    if last and _is_json(last):
+        whole.append(last)
+    return whole
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _repair(segment: Path) -> None:
+    """Take away a last line that was cut short: Spark, which reads segments too, would fail."""
+    *whole, last = segment.read_bytes().split(b"\n")
+    if last and not _is_json(last):
+        write_text(segment, b"".join(line + b"\n" for line in whole).decode())
+
+
+def _event(line: bytes, segment: Path, number: int) -> Event:
     try:
         row = json.loads(line)
         return Event(
@@ -210,8 +254,9 @@ def _event(line: str, segment: Path, number: int) -> Event:
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateError(
-            f"event log segment {segment} line {number} is not an event: {error}",
-            hint="move that segment away; the pipeline's tables are not touched by it",
+            f"event log segment {segment}:{number} is not an event: {error}",
+            hint=f"move that segment away, mv {segment} /tmp: the pipeline's tables are "
+            "not touched by it, but what it counted is no longer counted",
         ) from error
 
 

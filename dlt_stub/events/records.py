@@ -82,6 +82,7 @@ source_code_location: struct<path: string, line_number: int>>"""
 _ERROR = """struct<fatal: boolean, exceptions: array<struct<class_name: string, message: string,
 stack: array<struct<declaring_class: string, method_name: string, file_name: string,
 line_number: int>>>>>"""
+READ_MODE = "FAILFAST"  # Spark would make a row of NULLs of a line that is no event
 EVENT_COLUMNS = f"""id string, sequence
 struct<data_plane_id: struct<instance: string, seq_no: bigint>, control_plane_seq_no: bigint>,
 origin {_ORIGIN}, timestamp timestamp, message string, level string,

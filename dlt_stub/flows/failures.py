@@ -8,6 +8,7 @@ from pyspark.errors import PySparkException, QueryContextType
 
 from dlt_stub.declare.records import Flow
 from dlt_stub.declare.registry import is_users_file, origin_in, shown
+from dlt_stub.disk import refusal_in
 from dlt_stub.errors import ExpectationViolation, FlowError, Origin
 from dlt_stub.expectations import violation
 
@@ -49,7 +50,7 @@ def flow_error(error: BaseException, flow: Flow) -> FlowError:
         f"--full-refresh-selection {flow.target}; to keep its rows: --reset-checkpoint-selection "
         f"{flow.name}"
         if ways
-        else None
+        else refusal_in("\n".join(_texts(error)))
     )
     return FlowError(
         f"flow '{flow.name}' failed: {text}", origin=_line(error) or flow.origin, hint=hint

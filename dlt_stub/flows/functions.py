@@ -10,7 +10,7 @@ from dlt_stub.engine.catalog import TableEntry, TableRegistry
 from dlt_stub.engine.names import CLOUD_FILES_STATE, EVENT_LOG, table_argument
 from dlt_stub.engine.sql import TableFunctionCall
 from dlt_stub.errors import NotEmulatedError
-from dlt_stub.events import event_schema, listing
+from dlt_stub.events import READ_MODE, event_schema, listing
 from dlt_stub.flows.names import flows_folder
 from dlt_stub.flows.progress import source_of_files
 from dlt_stub.paths import WorkspacePaths
@@ -50,7 +50,8 @@ class WorkspaceFunctions:
             pipeline = self._paths.pipeline(self._entry(argument).pipeline_id)
         log = pipeline / "event_log"
         with listing(log):
-            frame = DataFrameReader(session).schema(event_schema()).json(str(log))
+            reader = DataFrameReader(session).schema(event_schema())
+            frame = reader.json(str(log), mode=READ_MODE)
         view = f"__dlt_event_log_{uuid.uuid4().hex[:8]}"
         frame.createOrReplaceTempView(view)
         return view

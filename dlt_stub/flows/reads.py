@@ -24,7 +24,7 @@ from dlt_stub.declare.records import (
 from dlt_stub.declare.registry import user_origin
 from dlt_stub.engine.catalog import TableRegistry, name_levels
 from dlt_stub.errors import GraphError, NotEmulatedError, Origin, nearest
-from dlt_stub.events import UNMERGED, event_schema, hold, listing, settle
+from dlt_stub.events import READ_MODE, UNMERGED, event_schema, hold, listing, settle
 from dlt_stub.expectations import Check, check_rules, put_check
 from dlt_stub.flows.files_now import columns_now, files_now
 from dlt_stub.flows.names import PipelinePlace
@@ -525,12 +525,12 @@ def event_frame(
     """
     with listing(Path(folder)):
         if not streaming:
-            return DataFrameReader(session).schema(event_schema()).json(folder)
+            return DataFrameReader(session).schema(event_schema()).json(folder, mode=READ_MODE)
     # Spark's file source would drop files older than a week beside a newer one.
     reader = DataStreamReader(session).schema(event_schema()).option("maxFileAge", "36500d")
     if has_begun:
         reader = reader.option("pathGlobFilter", UNMERGED)
-    return reader.json(folder)
+    return reader.json(folder, mode=READ_MODE)
 
 
 def empty_stream(session: SparkSession, schema: StructType, folder: str) -> DataFrame:

@@ -20,7 +20,15 @@ from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.java_lock import held_by_java
 from dlt_stub.engine.session import start_session
 from dlt_stub.errors import UnknownFieldError, UsageError
-from dlt_stub.events import Event, Listener, event_schema, listing, read_events, read_latest_events
+from dlt_stub.events import (
+    READ_MODE,
+    Event,
+    Listener,
+    event_schema,
+    listing,
+    read_events,
+    read_latest_events,
+)
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.sessions import knowing_workspace, private_session
 from dlt_stub.graph import Graph
@@ -197,7 +205,7 @@ class Pipeline:
             raise self.registry.unknown(name)
         reader = DataFrameReader(self.spark)
         if entry.provider == "json":
-            return reader.schema(event_schema()).json(entry.location)
+            return reader.schema(event_schema()).json(entry.location, mode=READ_MODE)
         return reader.format("delta").load(entry.location)
 
     def events(self) -> DataFrame:
@@ -207,7 +215,7 @@ class Pipeline:
         """
         reader = DataFrameReader(self.spark).schema(event_schema())
         with listing(self.place.event_log):
-            return reader.json(str(self.place.event_log))
+            return reader.json(str(self.place.event_log), mode=READ_MODE)
 
     def event_records(self, *, only_latest: bool = False) -> list[Event]:
         """Return the events of every update the log keeps, oldest first; needs no Spark.

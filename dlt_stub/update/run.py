@@ -15,11 +15,11 @@ from dlt_stub.clock import Clock
 from dlt_stub.declare.records import AppendFlow, Dataset, DatasetKind, Declarations, Flow
 from dlt_stub.declare.user_code import load_declarations
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, name_table
-from dlt_stub.engine.lost import lost_spark
 from dlt_stub.errors import (
-    DltStubError,
+    DiskError,
     FlowError,
     GraphError,
+    SparkLostError,
     UnknownFieldError,
     UsageError,
     nearest,
@@ -55,6 +55,7 @@ from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
 from dlt_stub.locks import exclusive
 from dlt_stub.maintenance import Maintenance
 from dlt_stub.sql_sources import SqlSources
+from dlt_stub.update.explain import StoredTable, check_newest, explained
 from dlt_stub.update.hooks import FINISH_SECONDS, NO_HOOKS, Hooks
 from dlt_stub.update.progress import Progress
 from dlt_stub.update.records import (
@@ -113,6 +114,7 @@ class UpdateRun:
         self._retries = retries
         self._is_maintained = is_maintained
         self._hooks = NO_HOOKS
+        self._tables: list[ResolvedDataset] = []
 
         def listen(event: Event) -> None:
             self._events.append(event)
@@ -162,30 +164,57 @@ class UpdateRun:
                 self._progress.flush()
                 flows = self._run_flows(graph, context)
         except BaseException as raised:
-            error = raised
-            if stopping.is_demanded() and isinstance(raised, Exception):
-                error = stopping.stopped()
-            elif isinstance(raised, Exception) and not isinstance(raised, DltStubError):
-                error = lost_spark() or raised
-            is_failure = isinstance(error, Exception)
-            self._progress.update(UpdateState.FAILED if is_failure else UpdateState.CANCELED, error)
-            self._progress.flush()
-            if not isinstance(error, Exception):
+            error = self._explained(raised, self._tables)
+            if isinstance(error, Exception):
+                return self._ended(UpdateState.FAILED, flows, error)
+            self._progress.update(UpdateState.CANCELED, error)
+            try:
+                self._progress.flush()
+            finally:
                 raise error from (raised if error is not raised else raised.__cause__)
-            self._finish_hooks()
-            return self._result(UpdateState.FAILED, flows, error)
         cause = _root_cause(flows)
         state = UpdateState.COMPLETED if cause is None else UpdateState.FAILED
         if isinstance(cause, UnknownFieldError):
             state = UpdateState.CANCELED
+        return self._ended(state, flows, cause, graph)
+
+    def _ended(
+        self,
+        state: UpdateState,
+        flows: Mapping[str, FlowResult],
+        cause: Exception | None,
+        graph: Graph | None = None,
+    ) -> UpdateResult:
+        """Tell how the update has ended; one whose event log cannot be written has failed."""
         self._progress.update(state, cause if state is UpdateState.FAILED else None)
-        self._progress.flush()
-        if self._is_maintained and not (self._selection.validate_only or stopping.is_wished()):
-            Maintenance(
-                place=self._place, spark=self._session, log=self._log, clock=self._clock
-            ).run(graph)
-        self._finish_hooks()
+        try:
+            self._progress.flush()
+            if graph is not None and self._may_maintain(cause):
+                Maintenance(
+                    place=self._place, spark=self._session, log=self._log, clock=self._clock
+                ).run(graph)
+            self._finish_hooks()
+        except DiskError as unwritten:
+            return self._result(UpdateState.FAILED, flows, cause or unwritten)
         return self._result(state, flows, cause)
+
+    def _may_maintain(self, cause: Exception | None) -> bool:
+        if not self._is_maintained or self._selection.validate_only or stopping.is_wished():
+            return False
+        return not isinstance(cause, DiskError | SparkLostError)
+
+    def _explained(
+        self, error: BaseException, datasets: Iterable[ResolvedDataset]
+    ) -> BaseException:
+        tables = map(self._stored_as, _stored(datasets))
+        return explained(error, tables=tables, event_log=self._place.event_log)
+
+    def _stored_as(self, dataset: ResolvedDataset) -> StoredTable:
+        return StoredTable(
+            name=dataset.name,
+            folders=(self._place.table(dataset.name), self._place.auxiliary(dataset.name)),
+            may_be_made_anew=is_reset_allowed(dataset.dataset),
+        )
 
     def _finish_hooks(self) -> None:
         if not self._hooks.finish():
@@ -241,6 +270,7 @@ class UpdateRun:
                 is_made_anew=lambda flow: self._is_made_anew(flow, datasets[flow.target]),
             )
             graph = resolve(declarations, analyse=prober.analyse)
+        self._tables = list(graph.tables)
         for dataset in graph.datasets.values():
             self._progress.dataset(dataset)
             for flow in dataset.flows:
@@ -386,6 +416,8 @@ class UpdateRun:
                     f"'{dataset.name}' has property {name}, which steers Databricks' own writers: "
                     "it is not set here, and changes no row"
                 )
+            if not dataset.is_sink:
+                check_newest(self._stored_as(dataset))
             set_up = set_up_sink if dataset.is_sink else set_up_table
             set_up(dataset, place=self._place, spark=self._session, registry=self._registry)
 
@@ -465,8 +497,12 @@ class UpdateRun:
             self._progress.flow(flow, FlowStatus.STOPPED)
             raise
         except Exception as failure:
-            error, status = failure, FlowStatus.FAILED
-            self._progress.flow(flow, status, error=failure)
+            failed = self._explained(failure, self._tables_of(flow, target))
+            if not isinstance(failed, Exception):
+                self._progress.flow(flow, FlowStatus.STOPPED)
+                raise failed from failure
+            error, status = failed, FlowStatus.FAILED
+            self._progress.flow(flow, status, error=failed)
         total = summed(batches)
         return FlowResult(
             name=flow.flow.name,
@@ -478,6 +514,10 @@ class UpdateRun:
             expectations=total.expectations,
             error=error,
         )
+
+    def _tables_of(self, flow: ResolvedFlow, target: ResolvedDataset) -> list[ResolvedDataset]:
+        read = {*flow.analysis.inputs}
+        return [target, *(each for each in self._tables if each.name in read)]
 
     def _skip(self, flow: ResolvedFlow, failed: str) -> FlowResult:
         self._progress.flow(

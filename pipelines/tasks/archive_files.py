@@ -43,7 +43,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -274,7 +274,9 @@ class AtWork:
     def put_up(self) -> None:
         """Let other runs see the sign, and that it is fresh."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(f"{datetime.now(UTC).isoformat()}\n", encoding="utf-8")
+        self.file.touch()
+        with suppress(OSError):  # a full disk takes the name, which is the sign
+            self.file.write_text(f"{datetime.now(UTC).isoformat()}\n", encoding="utf-8")
         self._renewed = time.monotonic()
 
     def renew(self) -> None:
@@ -310,10 +312,16 @@ def alone(archive: Path) -> Iterator[AtWork]:
     system knows of locks.
 
     Raises:
-        RuntimeError: another run is at work.
+        RuntimeError: another run is at work, or nothing can be written into the archive.
     """
     sign = AtWork.of_this_run(archive)
-    sign.put_up()
+    try:
+        sign.put_up()
+    except OSError as error:
+        raise RuntimeError(
+            f"the archive {archive} cannot be written: {error.strerror}. Nothing was moved; make "
+            "it writable and run the job again"
+        ) from error
     try:
         for file in sorted(sign.file.parent.glob(f"{AT_WORK}*")):
             other = AtWork(file)
@@ -379,8 +387,11 @@ def reason_to_stay(file: Path, path: str, seen: os.stat_result, known: Known) ->
         return None
     if version.modified_ms >= known.run_started_ms:
         return "it came or was replaced while the run went on; the next run takes it"
-    if has_no_rows(file):
-        return None
+    try:
+        if has_no_rows(file):
+            return None
+    except OSError as error:
+        return f"it cannot be read ({error.strerror}); the next run takes it"
     return "its rows are not in the stage table; the next run takes it"
 
 
@@ -391,11 +402,12 @@ def snapshot_files(source: Path) -> dict[str, os.stat_result]:
         for folder, folders, names in os.walk(source)
         for name in [*names, *folders]
     )
-    return {
-        file.relative_to(source).as_posix(): file.lstat()
-        for file in sorted(files)
-        if file.is_symlink() or not file.is_dir()
-    }
+    found = {}
+    for file in sorted(files):
+        with suppress(FileNotFoundError):  # it went while the folder was looked at
+            if file.is_symlink() or not file.is_dir():
+                found[file.relative_to(source).as_posix()] = file.lstat()
+    return found
 
 
 def is_hidden(path: str) -> bool:
@@ -563,12 +575,16 @@ def copy_whole(file: Path, staged: Path) -> None:
     Raises:
         OSError: what was written is not what was read.
     """
-    with file.open("rb") as original, staged.open("wb") as copy:
-        shutil.copyfileobj(original, copy, READ_BYTES)
-        copy.flush()
-        os.fsync(copy.fileno())
-    if digest(file) != digest(staged):
-        raise OSError(f"the copy of {file} differs from it")
+    try:
+        with file.open("rb") as original, staged.open("wb") as copy:
+            shutil.copyfileobj(original, copy, READ_BYTES)
+            copy.flush()
+            os.fsync(copy.fileno())
+        if digest(file) != digest(staged):
+            raise OSError(f"the copy of {file} differs from it")
+    except OSError:
+        staged.unlink(missing_ok=True)  # on a full disk half a copy takes another file's room
+        raise
 
 
 def publish(whole: Path, archive: Path, version: Version) -> Path:
@@ -633,17 +649,29 @@ def finish_interrupted(source: Path, archive: Path) -> list[Outcome]:
             path = left.relative_to(archive).as_posix()
             outcomes.append(Outcome(path=path, reason="this task did not put it there"))
             continue
-        version, state = staged
-        original = source / version.path
-        if state == TAKEN:
-            finish_take(original, left)
-        elif state != WHOLE or holds_version(original, left, version):
-            left.unlink()  # the move is done again, from the start
-        else:
-            moved_to = publish(left, archive, version).relative_to(archive).as_posix()
-            reason = "an interrupted run had copied it"
-            outcomes.append(Outcome(path=version.path, reason=reason, moved_to=moved_to))
+        try:
+            moved = finish_staged(source, archive, left, *staged)
+        except OSError as error:
+            moved = Outcome(path=staged[0].path, reason=str(error), failed=True)
+        if moved is not None:
+            outcomes.append(moved)
     return outcomes
+
+
+def finish_staged(
+    source: Path, archive: Path, left: Path, version: Version, state: str
+) -> Outcome | None:
+    """Finish one interrupted move, or undo it; return what was moved, if anything."""
+    original = source / version.path
+    if state == TAKEN:
+        finish_take(original, left)
+    elif state != WHOLE or holds_version(original, left, version):
+        left.unlink()  # the move is done again, from the start
+    else:
+        moved_to = publish(left, archive, version).relative_to(archive).as_posix()
+        reason = "an interrupted run had copied it"
+        return Outcome(path=version.path, reason=reason, moved_to=moved_to)
+    return None
 
 
 def holds_version(original: Path, copy: Path, version: Version) -> bool:

@@ -87,7 +87,7 @@ def test_broken_segment_names_its_line(tmp_path: Path) -> None:
     log.flush()
     (segment,) = tmp_path.glob("*.json")
     segment.write_text(segment.read_text() + '{"id": "1"}\n')
-    with pytest.raises(StateError, match=rf"{segment.name} line 2 is not an event"):
+    with pytest.raises(StateError, match=rf"{segment.name}:2 is not an event"):
         list(read_events(tmp_path))
     assert log_in(tmp_path).emit("user_action", "still works").message == "still works"
 
