@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from dlt_stub import stopping
 from dlt_stub.clock import Clock, SystemClock
+from dlt_stub.disk import writing
 from dlt_stub.errors import BusyError, SetupError
 
 WAIT_SECONDS = 60.0  # Java ends within seconds, unless something stops it
@@ -39,6 +40,7 @@ def held_by_java(
     Raises:
         BusyError: another Java holds it; the message names its process.
         SetupError: no lock can be had there.
+        DiskError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     java: Any = spark._jvm  # Any: Py4J
@@ -55,10 +57,11 @@ def held_by_java(
             stopping.check()
             waited_seconds += _POLL_SECONDS
         # Written by Python: the lock is Java's, and no other process's open or close ends it.
-        path.write_text(json.dumps({"pid": java.java.lang.ProcessHandle.current().pid()}))
+        with writing(path):
+            path.write_text(json.dumps({"pid": java.java.lang.ProcessHandle.current().pid()}))
         yield
     finally:
-        with suppress(Py4JNetworkError):  # Java is gone, and its lock with it
+        with suppress(Py4JNetworkError, ConnectionError):  # Java is gone, and its lock with it
             channel.close()
 
 

@@ -32,7 +32,7 @@ from dlt_stub.engine.sql_tree import jvm_of
 from dlt_stub.errors import DefinitionError, DltStubError, GraphError, NotEmulatedError
 from dlt_stub.expectations import Check, check_rules
 from dlt_stub.flows.failures import reason
-from dlt_stub.flows.progress import snapshots_of
+from dlt_stub.flows.progress import snapshots_of, source_of_files
 from dlt_stub.flows.reads import ProbeReads
 from dlt_stub.flows.run import FlowContext, source_cleaning, source_of, source_state
 from dlt_stub.flows.snapshots import latest_version
@@ -270,15 +270,16 @@ class Prober:
         return stream
 
     def _source_state(self, flow: Flow) -> CloudFilesState:
-        state = source_state(flow, self.context.place)
         is_anew = self.is_made_anew(flow)
         if not (self.looks_only or is_anew):
-            return state
-        # Asking for the schema writes it: what is only looked at is a copy.
+            return source_state(flow, self.context.place)
+        # Asking for the schema writes it: what is only looked at is a copy. A ledger that is left
+        # behind is not read at all: that it is broken may be why.
         copy = self.scratch / segment(flow.target) / segment(flow.name)
         if not copy.exists():
-            if state.folder.exists() and not is_anew:
-                shutil.copytree(state.folder, copy)
+            folder = source_of_files(self.context.place.flow(flow.target, flow.name))
+            if folder.exists() and not is_anew:
+                shutil.copytree(folder, copy)
             else:
                 copy.mkdir(parents=True)
         return CloudFilesState(copy)
