@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JJavaError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 
 from dlt_stub import stopping
@@ -61,7 +61,7 @@ def held_by_java(
             path.write_text(json.dumps({"pid": java.java.lang.ProcessHandle.current().pid()}))
         yield
     finally:
-        with suppress(Py4JNetworkError, ConnectionError):  # Java is gone, and its lock with it
+        with suppress(Py4JError, ConnectionError):  # Java is gone, and its lock with it
             channel.close()
 
 

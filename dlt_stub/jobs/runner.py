@@ -6,9 +6,10 @@ time); the result is the same for tasks that do not depend on each other.
 
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from types import MappingProxyType
 
 from databricks.sdk.service import jobs
@@ -32,6 +33,7 @@ from dlt_stub.paths import WorkspacePaths
 
 QUEUE_POLL_SECONDS = 1.0
 QUEUE_LIMIT_SECONDS = 48 * 3600
+Hold = Callable[[Path, str], AbstractContextManager[None]]
 _BY_HAND = TriggerInfo()
 _NONE_GIVEN: Mapping[str, str] = MappingProxyType({})
 
@@ -44,6 +46,10 @@ def random_id() -> int:
 def job_id_of(job_key: str) -> int:
     """Return the id a job has in every local workspace: the same for the same key."""
     return int.from_bytes(sha256(job_key.encode()).digest()[:8]) >> 12 | 1 << 52
+
+
+def _not_held(lock: Path, what: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def run_job(
@@ -59,6 +65,7 @@ def run_job(
     new_id: Callable[[], int] = random_id,
     workspace_id: str = "0",
     workspace_url: str = "",
+    hold: Hold = _not_held,
 ) -> JobRun:
     """Run the job once and return the run as it ended; every step is on disk before it is told.
 
@@ -66,6 +73,9 @@ def run_job(
     hours at most), else skipped. Of several queued runs the one that was asked for first goes next
     (assumed). A queued run waits in its process and is CANCELED with it. Runs whose process died
     are marked first. A task that fails makes no exception: look at the run's state.
+
+    ``hold`` keeps a lock file with whatever may outlive this process and still write: a run whose
+    slot a killed run had waits for that too.
 
     Source: docs "Databricks Jobs queueing and concurrency settings", 2026-11-24; in what order
     queued runs go on is not stated there.
@@ -109,7 +119,7 @@ def run_job(
     with store.alive(run_id, clock=clock), recorder.interrupts(clock):
         with ExitStack() as stack:
             recorder.change_run(run.state)
-            if not _take_slot(settings, recorder, stack, clock):
+            if not _take_slot(settings, recorder, stack, clock, hold):
                 return recorder.run
             facts = replace(facts, started_at=clock.now())
             queued_ms = epoch_ms(facts.started_at) - run.start_time_ms
@@ -145,12 +155,12 @@ def _location(settings: jobs.JobSettings) -> str | None:
 
 
 def _take_slot(
-    settings: jobs.JobSettings, recorder: Recorder, stack: ExitStack, clock: Clock
+    settings: jobs.JobSettings, recorder: Recorder, stack: ExitStack, clock: Clock, hold: Hold
 ) -> bool:
     """Hold one of the job's run slots, waiting in the queue if it has one; else end the run."""
     limit = 1 if settings.max_concurrent_runs is None else settings.max_concurrent_runs
     if limit == 0 or settings.queue is None or not settings.queue.enabled:
-        why = _refusal(limit, recorder, stack, clock)
+        why = _refusal(limit, recorder, stack, clock, hold)
         if why is not None:
             _skip(why, recorder, clock)
         return why is None
@@ -159,7 +169,7 @@ def _take_slot(
         while True:
             why = "an earlier run of the job is queued"
             if is_next():
-                why = _refusal(limit, recorder, stack, clock)
+                why = _refusal(limit, recorder, stack, clock, hold)
                 if why is None:
                     return True
             if (clock.now() - asked_at).total_seconds() >= QUEUE_LIMIT_SECONDS:
@@ -171,18 +181,22 @@ def _take_slot(
             stopping.check()
 
 
-def _refusal(limit: int, recorder: Recorder, stack: ExitStack, clock: Clock) -> str | None:
+def _refusal(
+    limit: int, recorder: Recorder, stack: ExitStack, clock: Clock, hold: Hold
+) -> str | None:
     """Return why the run has no slot, or None once ``stack`` holds one."""
     why = "max_concurrent_runs is 0"
     what = f"run {recorder.run.run_id} of job {recorder.run.job_key}"
     for number in range(limit):
         try:
             slot = recorder.store.slot(number)
-            stack.enter_context(exclusive(slot, what=what, clock=clock))
+            with ExitStack() as attempt:
+                attempt.enter_context(exclusive(slot, what=what, clock=clock))
+                attempt.enter_context(hold(slot.with_suffix(".java"), what))
+                stack.push(attempt.pop_all())
+                return None
         except BusyError as error:
             why = error.message
-        else:
-            return None
     return why
 
 

@@ -5,6 +5,7 @@
     ``runs/<run id>.lock``   held while the run's process lives
     ``queue/<ms>-<id>.lock`` held by a run that waits; the names are in the order of the queue
     ``slots/<n>.lock``       held by each of the ``max_concurrent_runs`` that may run at once
+    ``slots/<n>.java``       held by that run's Java, which may outlive a killed process a moment
     ``trigger.json``         what the file-arrival trigger has seen (see ``trigger``)
 """
 

@@ -13,6 +13,7 @@ from dlt_stub.bundle import Bundle, load_bundle, pipeline_source_files
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.declare.user_session import UserSession
 from dlt_stub.engine.catalog import TableRegistry
+from dlt_stub.engine.java_lock import held_by_java
 from dlt_stub.engine.lost import is_spark_lost, lost_spark
 from dlt_stub.engine.session import start_session
 from dlt_stub.errors import NotEmulatedError, StateError, UsageError, nearest
@@ -164,6 +165,7 @@ class Workspace:
             parameters=parameters or {},
             trigger=trigger or TriggerInfo(),
             on_event=on_event,
+            hold=lambda lock, what: held_by_java(self.spark, lock, what=what),
         )
 
     def trigger(
