@@ -662,7 +662,6 @@ def _names() -> Iterable[BadFile]:
             ('it\'s "quoted" `here`.csv', "quotes in the name"),
             ("plus+hash#question?and&=.csv", "what means something in a URL"),
             ("brackets[1]{2,3}*.csv", "what means something in a pattern"),
-            ("colon:12.csv", "a colon in the name"),
             ("back\\slash.csv", "a backslash in the name"),
             ("line\nbreak.csv", "a newline in the name"),
             ("orders.txt", "another ending"),
@@ -687,6 +686,13 @@ def _names() -> Iterable[BadFile]:
         content=text([row("latinname-1")]).encode(),
         outcome=Outcome(refused=("name", "UTF-8")),
         because="assumed: storage has no such names",
+    )
+    yield BadFile(
+        name="colon:12.csv",
+        what="a colon in the name",
+        content=text([row("colon-1")]).encode(),
+        outcome=Outcome(refused=("colon",)),
+        because="Hadoop's local file system allows no colon in a name",
     )
     for name in ("_leading.csv", ".leading.csv", "_folder/inside.csv"):
         yield BadFile(
