@@ -28,6 +28,7 @@ looks like any other.
 """
 
 import argparse
+import bz2
 import ctypes
 import errno
 import functools
@@ -48,7 +49,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -59,17 +60,18 @@ WHOLE = ".whole"
 TAKEN = ".taken"
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}
 READ_BYTES = 1 << 20
-STAGED_NAME = re.compile(r"(.+)\.(\d{1,18})\.(-?\d{1,15})", re.DOTALL)
-NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+STAGED_NAME = re.compile(r"(?:(.+)\.)?(\d{1,18})\.(-?\d{1,15})", re.DOTALL)
+NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 AT_FDCWD, RENAME_NOREPLACE = -100, 1  # Linux
 # Where a file system, or what /Volumes stands for, knows no rename that does not replace.
 NO_NEW_RENAME = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOENT}
+NAME_BYTES = 255  # of a name of a file, on most file systems
 AT_WORK = ".at-work-"
 DEAD_SECONDS = 3600
 RENEW_SECONDS = 60
 NOTES = ".records"
 BLANKS = bytes(range(33))  # what Spark trims from a line before it calls it blank
-UNREAD = {".bz2", ".deflate", ".lz4", ".snappy", ".xz", ".zst", ".zstd"}  # Spark reads them; we not
+UNREAD = {".deflate", ".lz4", ".snappy", ".xz", ".zst", ".zstd"}  # Spark reads them; we not
 RECORD = """
     file STRING, source_file STRING, source_file_size BIGINT, modified_at TIMESTAMP, day DATE,
     rows_in_file BIGINT, rows_read BIGINT, accepted BIGINT, quarantined BIGINT, rescued BIGINT,
@@ -412,7 +414,12 @@ def snapshot_files(source: Path) -> dict[str, os.stat_result]:
 
 def is_hidden(path: str) -> bool:
     """Return whether Spark and Auto Loader pass over a file of that name."""
-    return any(part.startswith((".", "_")) for part in path.split("/"))
+    return any(
+        part.startswith(".")
+        or (part.startswith("_") and "=" not in part)
+        or part.endswith("._COPYING_")
+        for part in path.split("/")
+    )
 
 
 def versions_of_empty(snapshot: dict[str, os.stat_result]) -> dict[str, Version]:
@@ -478,8 +485,20 @@ def version_of(source: Path, uri: str, size_bytes: int, modified_ms: int) -> Ver
 
 
 def has_no_rows(file: Path) -> bool:
-    """Return whether a CSV file holds at most one line that is not blank: its header."""
-    return rows_in(file, enough=1) == 0
+    """Return whether a CSV file holds at most one line that is not blank: its header.
+
+    What is no text, or cannot be unpacked, is not known to be without rows.
+    """
+    return rows_in(file, enough=1) == 0 and is_text(file)
+
+
+def is_text(file: Path) -> bool:
+    """Return whether a file is text in UTF-8."""
+    try:
+        with opened(file) as content:
+            return all("\0" not in line.decode() for line in content)
+    except (OSError, EOFError, UnicodeError):
+        return False
 
 
 def rows_in(file: Path, *, enough: int | None = None) -> int | None:
@@ -493,7 +512,7 @@ def rows_in(file: Path, *, enough: int | None = None) -> int | None:
     if suffix in UNREAD:
         return None
     lines = 0
-    with gzip.open(file) if suffix == ".gz" else file.open("rb") as content:
+    with opened(file) as content:
         try:
             for line in content:
                 lines += sum(bool(part.strip(BLANKS)) for part in line.split(b"\r"))
@@ -501,7 +520,19 @@ def rows_in(file: Path, *, enough: int | None = None) -> int | None:
                     break
         except (EOFError, zlib.error, gzip.BadGzipFile):
             return None
+        except OSError as error:
+            if error.errno is None:  # bz2 says so of what is no bzip2
+                return None
+            raise
     return max(lines - 1, 0)
+
+
+def opened(file: Path) -> IO[bytes]:
+    """Return a file's bytes, unpacked."""
+    suffix = file.suffix.lower()
+    if suffix == ".gz":
+        return gzip.open(file)  # type: ignore[return-value] # reads bytes
+    return bz2.open(file) if suffix == ".bz2" else file.open("rb")
 
 
 def move(file: Path, archive: Path, version: Version, seen: os.stat_result) -> Path | None:
@@ -685,20 +716,27 @@ def holds_version(original: Path, copy: Path, version: Version) -> bool:
 
 
 def staging_name(archive: Path, version: Version, state: str = "") -> Path:
-    """Return the name that a file has on its way, in a folder that exists."""
+    """Return the name that a file has on its way, in a folder that exists.
+
+    Where a file's own name leaves no room for more, a folder has it.
+    """
     name = archive / STAGING / version.path
+    more = f"{version.size_bytes}.{version.modified_ms}{state}"
+    if len(os.fsencode(f"{name.name}.{more}")) > NAME_BYTES:
+        make_folder(archive, name)
+        return name / more
     make_folder(archive, name.parent)
-    return name.with_name(f"{name.name}.{version.size_bytes}.{version.modified_ms}{state}")
+    return name.with_name(f"{name.name}.{more}")
 
 
 def parse_staging_name(name: Path) -> tuple[Version, str] | None:
     """Return the version and the state that ``staging_name`` put into a name, or None."""
     state = next((s for s in (WHOLE, TAKEN) if name.name.endswith(s)), "")
     found = STAGED_NAME.fullmatch(name.name.removesuffix(state))
-    if found is None:
+    if found is None or (found[1] is None and not name.parent.name):
         return None
-    path = name.with_name(found[1]).as_posix()
-    return Version(path, int(found[2]), int(found[3])), state
+    path = name.with_name(found[1]) if found[1] else name.parent
+    return Version(path.as_posix(), int(found[2]), int(found[3])), state
 
 
 def free_or_same(file: Path, archive: Path, version: Version) -> Iterator[Path]:
@@ -714,12 +752,19 @@ def archive_names(archive: Path, version: Version) -> Iterator[Path]:
     """Return the names a version may have in the archive, best first, without end."""
     plain = archive / version.day / version.path
     yield plain
-    stamped = plain.with_name(f"{plain.stem}.{version.stamp}{plain.suffix}")
-    yield stamped
+    yield plain.with_name(fitting(plain.stem, f".{version.stamp}{plain.suffix}"))
     number = 2
     while True:
-        yield stamped.with_name(f"{stamped.stem}.{number}{stamped.suffix}")
+        yield plain.with_name(fitting(plain.stem, f".{version.stamp}.{number}{plain.suffix}"))
         number += 1
+
+
+def fitting(stem: str, ending: str) -> str:
+    """Return ``stem`` and ``ending``, the stem cut where a file system has no longer names."""
+    room = NAME_BYTES - len(os.fsencode(ending))
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + ending
 
 
 def is_unchanged(file: Path, seen: os.stat_result) -> bool:

@@ -1,5 +1,7 @@
 """The archive task: what is committed moves once, everything else stays, nothing is overwritten."""
 
+import bz2
+import gzip
 import os
 import re
 import sys
@@ -129,6 +131,48 @@ def test_file_without_rows_goes_unless_it_is_new(landing: Landing, content: str)
     assert outcomes["old.csv"].moved_to == f"{DAY}/old.csv"
     assert "while the run went on" in outcomes["new.csv"].reason
     assert landing.source_listing() == ["new.csv"]
+
+
+def test_longest_names_move_twice(landing: Landing) -> None:
+    name = "ü" * 125 + ".csv"  # 254 bytes
+    moved = []
+    for second in range(3):
+        landing.put(name, at=AT + timedelta(seconds=second))
+        landing.ingest()
+        moved += [outcome.moved_to or outcome.reason for outcome in landing.run().values()]
+    assert moved[0] == f"{DAY}/{name}"
+    assert moved[1].endswith("üü.20260304T233016250Z.csv")
+    assert sorted(landing.archive_listing()) == sorted(moved)
+    file = landing.put(name)  # as if a run had died in the middle of the move
+    file.rename(task.staging_name(landing.archived, landing.version(name), task.TAKEN))
+    task.finish_interrupted(landing.source, landing.archived)
+    assert landing.source_listing() == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_empty"),
+    [
+        ("h.csv.gz", gzip.compress(HEADER.encode()), True),
+        ("h.csv.bz2", bz2.compress(HEADER.encode()), True),
+        ("r.csv.gz", gzip.compress(f"{HEADER}1,a".encode()), False),
+        ("cut.csv.gz", gzip.compress(HEADER.encode())[:-9], False),
+        ("cr.csv", b"id,name\r1,a\r", False),
+        ("utf16.csv", HEADER.encode("utf-16"), False),
+        ("latin1.csv", "größe".encode("latin-1"), False),
+        ("zip.csv", b"PK\x03\x04\x00\x00", False),
+    ],
+)
+def test_only_readable_headers_are_without_rows(
+    tmp_path: Path, name: str, content: bytes, is_empty: bool
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert task.has_no_rows(tmp_path / name) is is_empty
+
+
+def test_names_are_printed_on_one_line() -> None:
+    outcome = Outcome(path="a\nb caf\udce9 ü.csv", reason="why")
+    assert str(outcome) == "left   a\\nb caf\\udce9 ü.csv: why"
+    str(outcome).encode("utf-8")
 
 
 def test_links_and_hidden_files_stay(landing: Landing, tmp_path: Path) -> None:
