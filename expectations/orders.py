@@ -33,6 +33,19 @@ ORDER_RULES = (
         ),
     ),
     Rule(
+        name="text_is_readable",
+        constraint=(
+            "concat_ws('', CAST({key} AS STRING), customer_id, status, carrier, tracking_number,"
+            " ship_country) NOT LIKE '%\ufffd%'"
+        ),
+        severity=Severity.DROP,
+        needs=("{key}", "customer_id", "status", "carrier", "tracking_number", "ship_country"),
+        reason=(
+            "A file that is not in UTF-8 is read all the same, with this mark where its letters"
+            " were. It would overwrite good names"
+        ),
+    ),
+    Rule(
         name="customer_present",
         constraint="customer_id IS NOT NULL",
         severity=Severity.WARN,

@@ -81,6 +81,7 @@ class Delivered:
             "key_present": key is None or not str(key).strip(" "),
             "sequence_present": sequence is None,
             "row_fits_schema": not self.fits,
+            "text_is_readable": any("\ufffd" in str(value) for value in self.values.values()),
         }
         return [name for name, is_broken in broken.items() if is_broken]
 
@@ -134,7 +135,7 @@ def as_arrow(rows: Iterable[Values], columns: Iterable[str], promise: Promise) -
     return pa.Table.from_pylist(list(rows), schema=schema)
 
 
-DROP_RULES = ("key_present", "sequence_present", "row_fits_schema")
+DROP_RULES = ("key_present", "sequence_present", "row_fits_schema", "text_is_readable")
 WARN_RULES: dict[str, Callable[[Values], bool]] = {
     "customer_present": lambda v: v["customer_id"] is not None,
     "status_known": lambda v: v["status"] in STATUSES,

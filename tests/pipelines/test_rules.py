@@ -64,6 +64,7 @@ def test_order_rules_are_sql_and_none_fails(spark: SparkSession) -> None:
         "key_present",
         "sequence_present",
         "row_fits_schema",
+        "text_is_readable",
     ]
 
 
