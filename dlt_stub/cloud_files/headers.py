@@ -21,6 +21,7 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 _PLAIN_CHARSETS: Final = ("UTF-8", "ISO-8859-1", "US-ASCII")
 _COMPRESSED: Final = re.compile(r"\.(gz|bz2|deflate|lz4|snappy|zst|zstd|xz)$")
 _PACKED_BY: Final = {"gz": "gzip", "bz2": "bzip2"}
+_TOO_MANY: Final = "ArrayIndexOutOfBounds"
 _LOSSY: Final = "\ufffd"  # what a decoder writes for bytes that mean nothing to it
 # First bytes -> what the file is instead of CSV, and what to do.
 _KINDS: Final = (
@@ -93,13 +94,14 @@ class HeaderReader:
         try:
             first, has_second = self._first_record(file)
         except (OSError, Py4JJavaError) as error:
-            reason = _reason(error)
+            reason, hint = _reason(error), None
+            if _TOO_MANY in reason:  # all that the parser says of it
+                reason = f"it has more than {self._csv.maxColumns()} columns"
+                hint = "set the option maxColumns to a larger number"
             raise SourceError(
                 f"the header of file {file.path!r} cannot be read: {reason}",
                 origin=self._origin,
-                hint="a file may have as many columns as the option maxColumns says, 20480 if unset"
-                if "exceeded limit of" in str(error) and "columns" in str(error)
-                else None,
+                hint=hint,
             ) from error
         if first is None:
             return Header(columns=(), has_rows=False)
