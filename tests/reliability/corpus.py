@@ -85,6 +85,37 @@ class BadFile:
             _write_whole(source / self.name, self.again)
 
 
+def as_markdown() -> str:
+    """Return the table of ``docs/reliability.md``: each file, and what it comes to."""
+    rows = ["| file | what is in it | comes to | because |", "| --- | --- | --- | --- |"]
+    for file in corpus():
+        name = file.name if len(file.name) < 40 else f"{file.name[:20]}..."
+        cells = (f"`{_shown(name)}`", file.what, _told(file), file.because)
+        rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(rows)
+
+
+def _shown(name: str) -> str:
+    plain = name.replace("`", "'").encode("unicode_escape").decode().replace("\\\\", "\\")
+    return plain if not name.isprintable() else name.replace("`", "'")
+
+
+def _told(file: BadFile) -> str:
+    outcome = file.outcome
+    if outcome.refused:
+        return "refused"
+    if outcome.left:
+        return "left in the folder, and the archive task says why"
+    parts = [f"{outcome.accepted} accepted"] if outcome.accepted else []
+    if outcome.quarantined:
+        rescued = f", {outcome.rescued} of them rescued" if outcome.rescued else ""
+        parts.append(f"{outcome.quarantined} quarantined{rescued}")
+    if file.new_columns:
+        many = len(file.new_columns)
+        parts.append("a new column" if many == 1 else f"{many} new columns")
+    return "; ".join(parts) or "no rows"
+
+
 def row(key: str, **changes: str) -> dict[str, str]:
     """Return a good order row with some values changed."""
     good = {
@@ -759,3 +790,7 @@ def _write_whole(path: Path, content: bytes) -> None:
     growing = path.with_name(f".part-{os.getpid()}")
     growing.write_bytes(content)
     os.replace(growing, path)  # noqa: PTH105 - says that an older file of that name goes
+
+
+if __name__ == "__main__":
+    print(as_markdown())  # noqa: T201 - the command is for its output

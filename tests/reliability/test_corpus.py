@@ -18,8 +18,8 @@ from pyspark.sql import SparkSession
 
 from dlt_stub.errors import RefusedFilesError
 from dlt_stub.testing import JobRun, UpdateResult
-from tests.pipelines.shop import Shop, query
-from tests.reliability.corpus import BadFile, corpus, good_files, row, text
+from tests.pipelines.shop import ROOT, Shop, query
+from tests.reliability.corpus import BadFile, as_markdown, corpus, good_files, row, text
 
 CORPUS = corpus()
 REFUSED = [file for file in CORPUS if file.outcome.refused]
@@ -134,6 +134,10 @@ def test_only_expected_files_are_refused(fed: Fed) -> None:
         assert "move it out of the source folder" in str(evening.update.error)
     assert fed.evenings[-1].run.state.has_succeeded
     assert fed.evenings[-1].update.error is None
+
+
+def test_page_has_the_whole_corpus() -> None:
+    assert as_markdown() in (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 
 
 def test_good_files_wait_for_nothing(fed: Fed) -> None:
