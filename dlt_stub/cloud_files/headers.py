@@ -1,26 +1,24 @@
 """Reads the first record of a CSV file as Spark's own parser would."""
 
 import io
-import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from dlt_stub.cloud_files.listing import hadoop_configuration, jvm, local_path
+from dlt_stub.cloud_files.listing import jvm, local_path
 from dlt_stub.cloud_files.options import CloudFilesOptions
+from dlt_stub.cloud_files.packed import is_packed, open_unpacked, reason_of
 from dlt_stub.cloud_files.records import FileEntry
 from dlt_stub.errors import Origin, SourceError
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _PLAIN_CHARSETS: Final = ("UTF-8", "ISO-8859-1", "US-ASCII")
-_COMPRESSED: Final = re.compile(r"\.(gz|bz2|deflate|lz4|snappy|zst|zstd|xz)$")
-_PACKED_BY: Final = {"gz": "gzip", "bz2": "bzip2"}
 _TOO_MANY: Final = "ArrayIndexOutOfBounds"
 _LOSSY: Final = "\ufffd"  # what a decoder writes for bytes that mean nothing to it
 # First bytes -> what the file is instead of CSV, and what to do.
@@ -85,16 +83,15 @@ class HeaderReader:
         """Return the header of one file; one with no record at all has no columns.
 
         Raises:
-            SourceError: the file cannot be read or unpacked, its header is no text, or two of its
+            SourceError: the file cannot be read, its header is no text, or two of its
                 columns have one name.
         """
         if file.size == 0:
             return Header(columns=(), has_rows=False)
-        self._unpack(file)
         try:
             first, has_second = self._first_record(file)
         except (OSError, Py4JJavaError) as error:
-            reason, hint = _reason(error), None
+            reason, hint = reason_of(error), None
             if _TOO_MANY in reason:  # all that the parser says of it
                 reason = f"it has more than {self._csv.maxColumns()} columns"
                 hint = "set the option maxColumns to a larger number"
@@ -109,25 +106,6 @@ class HeaderReader:
             names = self._positional or tuple(f"_c{i}" for i in range(len(first)))
             return Header(columns=names, has_rows=True)
         return Header(columns=self._names(first, file), has_rows=has_second)
-
-    def _unpack(self, file: FileEntry) -> None:
-        """Return if a compressed file is whole: a cut one would fail its batch half-way."""
-        found = _COMPRESSED.search(file.path)
-        if found is None:
-            return
-        try:
-            stream = self._open(file)
-            try:
-                stream.transferTo(jvm(self._spark).java.io.OutputStream.nullOutputStream())
-            finally:
-                stream.close()
-        except Py4JJavaError as error:
-            packed = _PACKED_BY.get(found[1], found[1])
-            raise SourceError(
-                f"file {file.path!r} cannot be unpacked as {packed}: {_reason(error)}",
-                origin=self._origin,
-                hint="it was cut off, or is not what its name says: deliver it again",
-            ) from error
 
     def _check_text(self, line: str, file: FileEntry) -> None:
         is_lossy = _LOSSY in line and self._charset in ("UTF-8", "US-ASCII")
@@ -149,7 +127,7 @@ class HeaderReader:
         if local is not None:
             with Path(local).open("rb") as raw:
                 return raw.read(16)
-        stream = self._open(file)
+        stream = open_unpacked(self._spark, file)
         try:
             return bytes(stream.readNBytes(16))
         finally:
@@ -183,8 +161,7 @@ class HeaderReader:
 
     def _is_plain(self, path: str) -> bool:
         has_separator = "lineSep" in self._options.reader
-        is_compressed = _COMPRESSED.search(path) is not None
-        return self._charset in _PLAIN_CHARSETS and not has_separator and not is_compressed
+        return self._charset in _PLAIN_CHARSETS and not has_separator and not is_packed(path)
 
     def _first_line(
         self, lines: Iterable[str], file: FileEntry
@@ -205,7 +182,7 @@ class HeaderReader:
 
     def _java_lines(self, file: FileEntry) -> Generator[str, None, None]:
         java = jvm(self._spark)
-        stream = self._open(file)
+        stream = open_unpacked(self._spark, file)
         try:
             separator = self._options.reader.get("lineSep")
             if separator is None:
@@ -225,29 +202,17 @@ class HeaderReader:
     def _first_multi_line_record(
         self, file: FileEntry
     ) -> tuple[tuple[str | None, ...] | None, bool]:
-        stream = self._open(file)
+        stream = open_unpacked(self._spark, file)
         try:
             self._parser.beginParsing(stream, self._charset)
             first = self._parser.parseNext()
             second = self._parser.parseNext() if first is not None else None
             tokens = None if first is None else tuple(first)
+            self._check_text("".join(token or "" for token in tokens or ()), file)
             return tokens, second is not None
         finally:
             self._parser.stopParsing()
             stream.close()
-
-    def _open(self, file: FileEntry) -> Any:  # Py4J has no types
-        hadoop = jvm(self._spark).org.apache.hadoop
-        configuration = hadoop_configuration(self._spark)
-        path = hadoop.fs.Path(file.path)
-        stream = path.getFileSystem(configuration).open(path)
-        codec = hadoop.io.compress.CompressionCodecFactory(configuration).getCodec(path)
-        return codec.createInputStream(stream) if codec is not None else stream
-
-
-def _reason(error: OSError | Py4JJavaError) -> str:
-    text = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
-    return (text or str(error)).strip().splitlines()[0]
 
 
 def _without_mark(lines: Iterable[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from dlt_stub.cloud_files.headers import Header
 from dlt_stub.cloud_files.listing import hadoop_configuration, jvm, local_path, stat_file
 from dlt_stub.cloud_files.nested import grown, has_fields, is_readable
 from dlt_stub.cloud_files.options import CloudFilesOptions
-from dlt_stub.cloud_files.records import FileEntry
+from dlt_stub.cloud_files.records import FileEntry, Refused
 from dlt_stub.errors import Origin, SourceError
 
 _COLUMN: Final = "__dlt_parquet_"
@@ -30,13 +30,12 @@ def read_footers(
     files: Iterable[FileEntry],
     options: CloudFilesOptions,
     origin: Origin | None,
+    refused: Refused,
 ) -> dict[FileEntry, Header]:
     """Return the columns of each file as Spark types them, and whether it has rows.
 
-    A file that went since it was listed is left out.
-
-    Raises:
-        SourceError: a file is not a Parquet file.
+    A file that went since it was listed is left out; what is no Parquet file is added to
+    ``refused``.
     """
     known: dict[tuple[str | None, ...], StructType] = {}
     headers = {}
@@ -55,11 +54,15 @@ def read_footers(
                 continue
             java = getattr(error, "java_exception", None)
             reason = str(error) if java is None else java.getMessage()
-            raise SourceError(
-                f"the footer of file {file.path!r} cannot be read: {reason}",
-                origin=origin,
-                hint="remove the file, or keep it out by the option pathGlobFilter",
-            ) from error
+            refused.add(
+                file.path,
+                SourceError(
+                    f"the footer of file {file.path!r} cannot be read: {reason}",
+                    origin=origin,
+                    hint="remove the file, or keep it out by the option pathGlobFilter",
+                ),
+            )
+            continue
         types = known[mark]
         headers[file] = Header(columns=tuple(types.fieldNames()), has_rows=rows > 0, types=types)
     return headers

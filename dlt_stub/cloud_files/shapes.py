@@ -16,6 +16,7 @@ from dlt_stub.cloud_files.json_files import infer_json, read_json, read_keys
 from dlt_stub.cloud_files.listing import stat_file
 from dlt_stub.cloud_files.nested import grown, has_fields, is_scalar, unknown_fields
 from dlt_stub.cloud_files.options import CloudFilesOptions, EvolutionMode
+from dlt_stub.cloud_files.packed import check_whole
 from dlt_stub.cloud_files.parquet_files import merge_types, read_footers, read_parquet
 from dlt_stub.cloud_files.reading import read_csv
 from dlt_stub.cloud_files.records import FileEntry, Refused
@@ -43,13 +44,14 @@ class Shapes:
     def headers(self, files: Iterable[FileEntry], refused: Refused) -> dict[FileEntry, Header]:
         """Return the columns of each file; a file gone since it was listed is left out.
 
-        CSV files that cannot be read, or whose columns cannot be told apart, are left out too, and
-        added to ``refused``.
+        CSV and Parquet files that cannot be read, CSV files whose columns cannot be told apart and
+        compressed files that are not whole are left out too, and added to ``refused``.
 
         Raises:
             SourceError: a file of another format cannot be read.
             NotEmulatedError: two keys of a file differ in case only, or a name cannot be read.
         """
+        files = [file for file in files if self._is_whole(file, refused)]
         match self.options.format:
             case FileFormat.CSV:
                 found = self._csv_headers(files, refused)
@@ -60,7 +62,7 @@ class Shapes:
                 present = [file for file in files if stat_file(self.spark, file.path) is not None]
                 found = read_elements(self.spark, present, self.options, self.origin)
             case FileFormat.PARQUET:
-                found = read_footers(self.spark, files, self.options, self.origin)
+                found = read_footers(self.spark, files, self.options, self.origin, refused)
             case _:  # Spark's readers skip a file of no bytes, whatever its format
                 found = {file: Header(columns=(), has_rows=file.size > 0) for file in files}
         for file, header in list(found.items()):
@@ -196,6 +198,17 @@ class Shapes:
             case _:
                 return read_fixed(self.spark, paths=paths, options=self.options)
 
+    def _is_whole(self, file: FileEntry, refused: Refused) -> bool:
+        if not (self.options.format.is_text or self.options.format is FileFormat.TEXT):
+            return True
+        try:
+            check_whole(self.spark, file, self.origin)
+        except SourceError as error:
+            if stat_file(self.spark, file.path) is not None:  # else gone since it was listed
+                refused.add(file.path, error)
+            return False
+        return True
+
     def _csv_headers(self, files: Iterable[FileEntry], refused: Refused) -> dict[FileEntry, Header]:
         reader = HeaderReader(
             self.spark, self.options, positional=self.positional, origin=self.origin
@@ -299,7 +312,9 @@ class Shapes:
 
     def _one_type(self, paths: Sequence[str]) -> StructType:
         files = [file for path in paths if (file := stat_file(self.spark, path)) is not None]
-        headers = read_footers(self.spark, files, self.options, self.origin)
+        refused = Refused()
+        headers = read_footers(self.spark, files, self.options, self.origin, refused)
+        refused.raise_if_any(self.origin)
         found = [header.types for header in headers.values() if header.types is not None]
         if any(types != found[0] for types in found):
             raise SourceError(

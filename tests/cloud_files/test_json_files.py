@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyspark.sql import functions as F
 
-from dlt_stub.errors import NotEmulatedError, SourceError, UnknownFieldError
+from dlt_stub.errors import NotEmulatedError, RefusedFilesError, SourceError, UnknownFieldError
 
 if TYPE_CHECKING:
     from tests.cloud_files.conftest import Landing
@@ -344,3 +344,12 @@ def test_options_of_csv_are_refused(landing: "Landing") -> None:
     landing.options["header"] = "true"
     with pytest.raises(SourceError, match=r"'header' does not go with cloudFiles\.format 'json'"):
         landing.plan()
+
+
+def test_cut_file_holds_nobody_up(landing: "Landing") -> None:
+    landing.land("a.json.gz", gzip.compress(lines({"n": 1}).encode())[:-9])
+    landing.land("b.json.gz", gzip.compress(lines({"n": 2}).encode()))
+    for _ in range(2):
+        with pytest.raises(RefusedFilesError, match=r"a\.json\.gz' cannot be unpacked as gzip"):
+            landing.ingest()
+        assert sum(file.committed_at is not None for file in landing.state.files()) == 1

@@ -1,4 +1,5 @@
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -137,5 +138,8 @@ def test_parquet_files_are_chosen_as_csv(landing: "Landing") -> None:
     assert landing.source.probe(landing.spark, landing.state).schema == frame.schema
     assert [row.id for row in landing.ingest()] == [1]
     landing.land("broken.parquet", "not parquet")
+    shutil.copy(landing.folder / "a b.parquet", landing.folder / "c.parquet")
     with pytest.raises(SourceError, match=r"footer of file .*broken\.parquet' cannot be read"):
         landing.ingest()
+    (landing.folder / "broken.parquet").unlink()
+    assert landing.ingest() == []  # c.parquet waited for nothing

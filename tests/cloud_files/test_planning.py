@@ -1,10 +1,11 @@
 import itertools
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dlt_stub.errors import SourceError, UnknownFieldError
+from dlt_stub.errors import RefusedFilesError, SourceError, UnknownFieldError
 
 if TYPE_CHECKING:
     from tests.cloud_files.conftest import Landing
@@ -188,6 +189,43 @@ def test_unreachable_cloud_path_is_said(landing: "Landing") -> None:
     far = type(found)(path="nofs://bucket/in", options=found.options, schema=None, origin=None)
     with pytest.raises(SourceError, match=r"cannot list 'nofs://bucket/in': No FileSystem"):
         far.current_schema(landing.spark, landing.state)
+
+
+def test_link_within_the_folder_is_a_file(landing: "Landing") -> None:
+    landing.land("a.csv", "id\n1\n")
+    (landing.folder / "b.csv").symlink_to(landing.folder / "a.csv")
+    assert names(landing) == [["a.csv", "b.csv"]]
+
+
+def test_linked_folder_elsewhere_is_refused(landing: "Landing", tmp_path: Path) -> None:
+    landing.land("a.csv", "id\n1\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.csv").write_text("id\n2\n")
+    (landing.folder / "sub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedFilesError, match=r"in/sub' is a link that leads out of the source"):
+        landing.ingest()
+    (landing.folder / "sub").unlink()
+    assert landing.ingest() == []  # a.csv is in since before
+
+
+@pytest.mark.parametrize("multi_line", ["false", "true"])
+def test_replaced_file_is_no_longer_refused(landing: "Landing", multi_line: str) -> None:
+    landing.options |= {"multiLine": multi_line, "cloudFiles.schemaHints": "id STRING"}
+    landing.land("a.csv", "id\n1\n".encode("utf-16"))
+    landing.land("b.csv", "id\n2\n")
+    with pytest.raises(RefusedFilesError, match=r"a\.csv' does not begin with text in UTF-8: it"):
+        landing.ingest()
+    landing.land("a.csv", "id\n3\n")
+    assert [row.id for row in landing.ingest()] == ["3"]
+
+
+def test_odd_column_names_are_taken_when_hinted(landing: "Landing") -> None:
+    landing.options["cloudFiles.schemaHints"] = "id STRING"
+    landing.land("a.csv", "id,ship to\n1,DE\n")
+    with pytest.raises(RefusedFilesError, match=r"a\.csv' would bring the column name 'ship to'"):
+        landing.ingest()
+    landing.options["cloudFiles.schemaHints"] = "id STRING, `ship to` STRING"
+    assert [row["ship to"] for row in landing.ingest()] == ["DE"]
 
 
 def test_colon_in_a_name_is_refused(landing: "Landing") -> None:
