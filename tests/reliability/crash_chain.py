@@ -35,6 +35,7 @@ COMPARED = {
     RECORD: "file, source_file_size, rows_in_file, rows_read, accepted, quarantined, sha256",
 }
 NEW_COLUMN = "gift_note"
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:-UseParallelGC -XX:+UseSerialGC"  # for one small run
 COLUMNS = (
     "order_id,customer_id,order_timestamp,status,carrier,tracking_number,quantity,amount,currency,"
     "ship_country,updated_at,operation"
@@ -207,7 +208,7 @@ def die(module: str, *arguments: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
-        env={**os.environ, "DLT_STUB_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"},
+        env={**os.environ, "DLT_STUB_JAVA_OPTIONS": QUICK_JAVA},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=300,
