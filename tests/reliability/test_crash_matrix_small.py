@@ -95,9 +95,9 @@ STEPS: tuple[tuple[str, tuple[str, ...], HasCrashed], ...] = (
     ("snapshots.after_commit", (), is_snapshot_applied_and_open),
     ("cloud_files.cleaned", (), is_moved_and_not_noted),
     ("cdc.between_tables", (), is_between_history_tables),
+    ("flows.progress_reset", ("--reset", "history"), has_two_progresses),
     ("flows.reset_marked", ("--full-refresh", "history"), is_marked_for_reset),
     ("flows.reset_half", (), is_half_reset),
-    ("flows.progress_reset", ("--reset", "history"), has_two_progresses),
 )
 
 
