@@ -86,9 +86,10 @@ def vacuum(spark: SparkSession, path: Path) -> None:
 
 
 def _age(path: Path, version: int, newest: int, now: datetime) -> timedelta:
-    """Return how long ago ``version`` was committed, or the next one whose commit is kept."""
-    for number in range(version, newest + 1):
-        commit = path / "_delta_log" / f"{number:020d}.json"
-        if commit.exists():
-            return now - datetime.fromtimestamp(commit.stat().st_mtime, UTC) + _MARGIN
-    return timedelta(0)  # the stream has read all there is
+    """Return how long ago ``version`` was committed; nothing is waited for that is not there."""
+    commit = path / "_delta_log" / f"{version:020d}.json"
+    # Where Delta has cleaned its log up to there, the stream cannot go on from it anyway; a version
+    # that is still to come means that the stream has read all there is.
+    if version > newest or not commit.exists():
+        return timedelta(0)
+    return now - datetime.fromtimestamp(commit.stat().st_mtime, UTC) + _MARGIN

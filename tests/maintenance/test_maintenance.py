@@ -153,6 +153,8 @@ def test_switched_off_maintenance_does_nothing(tmp_path: Path, spark: SparkSessi
     told = [event.message for event in maintained(shop)]
     assert "OPTIMIZE of 'silver': 5 files became 1." in told
     assert not [message for message in told if "'bronze'" in message]
+    (shop.paths.pipeline(shop.pipeline_id) / "maintenance.json").unlink()  # killed before it stood
+    assert maintained(shop) == []
     (shop.paths.pipeline(shop.pipeline_id) / "maintenance.json").unlink()
     shop.configuration["dlt_stub.maintenance"] = "false"
     shop.update().raise_for_failure()
