@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from dlt_stub.cli.place import Place
 from dlt_stub.cli.tables import row_table
 from dlt_stub.clock import Clock, SystemClock
 from dlt_stub.errors import UsageError, nearest
+from dlt_stub.paths import VOLUMES, WorkspacePaths
 
 _COLUMNS = (
     *("file", "bytes", "written (UTC)", "in file", "read", "accepted", "quarantined", "rescued"),
@@ -51,7 +52,7 @@ def reconcile(
         workspace.session()
     try:
         results = [
-            (key, result)
+            (key, with_volumes(result, workspace.paths))
             for key in keys
             for result in reconciled(workspace, key, since=begins, recount=recount)
         ]
@@ -84,6 +85,20 @@ def instant(text: str, clock: Clock | None = None) -> datetime:
     except ValueError as error:
         raise UsageError(f"--since {text!r} is no time", hint="7d, 12h or 2026-03-01") from error
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def with_volumes(result: Reconciliation, paths: WorkspacePaths) -> Reconciliation:
+    """Return ``result`` with files named as on Databricks: ``/Volumes/...``."""
+
+    def shown(text: str) -> str:
+        return text.replace(f"{paths.volumes}/", VOLUMES)
+
+    return replace(
+        result,
+        source=shown(result.source),
+        accounts=tuple(replace(each, where=shown(each.where)) for each in result.accounts),
+        imbalances=tuple(replace(each, message=shown(each.message)) for each in result.imbalances),
+    )
 
 
 def _named(

@@ -65,7 +65,9 @@ def test_every_kind_of_file_balances(shop: Shop) -> None:
     )
     assert "new.csv" in done.stdout
     assert "still in the source, not read yet" in done.stdout
-    assert f"{datetime.now(UTC):archive/%Y/}" in done.stdout
+    today = f"{datetime.now(UTC):%Y/%m/%d}"
+    place = f"/Volumes/incremental_load/dev_local_default/orders_data/archive/{today}/b.csv"
+    assert place in done.stdout
 
 
 def test_machines_get_one_file_without_opening_it(shop: Shop) -> None:
