@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -47,10 +47,10 @@ def _options(parameters: Sequence[str]) -> dict[str, str]:
 
 
 def files_below(folder: Path) -> list[FoundFile]:
-    """Return the files below a source folder; names that begin with ``.`` or ``_`` are no files."""
+    """Return the files below a source folder; those with hidden names are no deliveries."""
     return [
         FoundFile(path=str(file), size=seen.st_size, modified_ms=_ms(seen), origin=str(file))
-        for file, seen in _walk(folder, hidden=(".", "_"))
+        for file, seen in _walk(folder, is_hidden)
     ]
 
 
@@ -60,7 +60,7 @@ def archived_below(archive: Path, source: str) -> list[FoundFile]:
     A file lies at ``<yyyy>/<mm>/<dd>/<name>``, or at ``name.<time>.ext`` where that was taken.
     """
     found = []
-    for file, seen in _walk(archive, hidden=(".",)):
+    for file, seen in _walk(archive, lambda name: name.startswith(".")):
         relative = file.relative_to(archive).as_posix()
         dated = _DAY.fullmatch(relative)
         name = dated[2] if dated else relative
@@ -82,7 +82,18 @@ def notes_below(archive: Path) -> int:
     return len(list((archive / ".records").glob("*.json")))
 
 
-def _walk(folder: Path, *, hidden: tuple[str, ...]) -> Iterator[tuple[Path, os.stat_result]]:
+def is_hidden(name: str) -> bool:
+    """Return whether Spark and Auto Loader pass over a file or folder of that name."""
+    return (
+        name.startswith(".")
+        or (name.startswith("_") and "=" not in name)
+        or name.endswith("._COPYING_")
+    )
+
+
+def _walk(
+    folder: Path, is_left_out: Callable[[str], bool]
+) -> Iterator[tuple[Path, os.stat_result]]:
     if folder.is_file():
         yield folder, folder.stat()
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -90,7 +101,7 @@ def _walk(folder: Path, *, hidden: tuple[str, ...]) -> Iterator[tuple[Path, os.s
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(hidden)
+            if not is_left_out(name)
             and not here.is_relative_to(Path(place, name).resolve())  # a link that leads upwards
         )
         for name in sorted(names):
@@ -99,7 +110,7 @@ def _walk(folder: Path, *, hidden: tuple[str, ...]) -> Iterator[tuple[Path, os.s
                 seen = file.stat()
             except FileNotFoundError:  # gone since the folder was listed
                 continue
-            if stat.S_ISREG(seen.st_mode) and not name.startswith(hidden):
+            if stat.S_ISREG(seen.st_mode) and not is_left_out(name):
                 yield file, seen
 
 

@@ -283,10 +283,14 @@ def test_unreadable_file_is_named_once(yard: Yard) -> None:
 def test_links_and_lone_files_are_followed(yard: Yard, tmp_path: Path) -> None:
     version = yard.land("a.csv")
     (yard.source / "loop").symlink_to(yard.source)
-    (yard.source / ".hidden").write_text("x")
+    for hidden in (".part", "_SUCCESS", "b.csv._COPYING_"):
+        (yard.source / hidden).write_text("x")
     assert [file.version for file in files_below(yard.source)] == [version]
     assert [file.version for file in files_below(Path(version.path))] == [version]
     assert files_below(tmp_path / "none") == []
+    (yard.source / "_day=1").mkdir()
+    (yard.source / "_day=1" / "b.csv").write_text("x")
+    assert len(files_below(yard.source)) == 2
 
 
 def test_thousands_of_deliveries_take_seconds() -> None:
