@@ -306,6 +306,10 @@ def _stream(
         if query.isActive:
             query.stop()
         threads.end()
+        # Java holds ``handle`` as long as the query is there: holding the query from here, by what
+        # ``handle`` sees, would keep both, and all the query's plans, for as long as the process.
+        started = Future()
+        raised.clear()
         teller.tell()
 
 
