@@ -12,7 +12,7 @@ import dlt
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from expectations.rules import Rule, RuleError, Severity, constraints
+from expectations.rules import Rule, RuleError, Severity, constraints, quoted
 
 BROKEN_RULES = "broken_rules"
 
@@ -86,12 +86,12 @@ def check_primary_key(
     """
     rules = {
         f"{table}_key_is_unique": "num_entries = 1",
-        f"{table}_key_is_not_null": " AND ".join(f"`{key}` IS NOT NULL" for key in keys),
+        f"{table}_key_is_not_null": " AND ".join(f"{quoted(key)} IS NOT NULL" for key in keys),
     }
 
     def counted() -> DataFrame:
         rows = spark.read.table(table)
-        columns = [F.col(f"`{key}`") for key in keys]
+        columns = [F.col(quoted(key)) for key in keys]
         if scd_type == 2:
             columns.append(F.coalesce("__START_AT", "__END_AT").alias("version"))
         return rows.groupBy(*columns).agg(F.count(F.lit(1)).alias("num_entries"))

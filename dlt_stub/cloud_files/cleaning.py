@@ -1,5 +1,6 @@
 """Removes files whose rows are committed from the source: what ``cloudFiles.cleanSource`` asks."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,7 +53,14 @@ class Cleaning:
                     done.append((file, None))
                     continue
                 place = self._place(file)
-                if not place.exists():
+                real = Path(os.path.realpath(place.parent))
+                if not real.is_relative_to(os.path.realpath(self.destination)):
+                    raise SourceError(
+                        f"cloudFiles.cleanSource cannot clean: {str(place.parent)!r} leads out of "
+                        "the destination by a symbolic link",
+                        hint="remove the link",
+                    )
+                if not os.path.lexists(place):
                     place.parent.mkdir(parents=True, exist_ok=True)
                     shutil.move(file.path, place)
                     reach("cloud_files.cleaned")

@@ -7,6 +7,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from expectations.rules import quoted
 from pipelines.feed import (
     RESCUED,
     SOURCE_FILE,
@@ -28,10 +29,10 @@ CLOCK_TYPES = ("timestamp", "timestamp_ntz", "date", "string")
 
 def sequence_as_time(rows: DataFrame) -> Column:
     """Return the sequence column as a timestamp, NULL where it does not tell a time."""
-    type_name = rows.select(f"`{feed.sequence_column}`").schema[0].dataType.simpleString()
+    type_name = rows.select(quoted(feed.sequence_column)).schema[0].dataType.simpleString()
     if type_name not in CLOCK_TYPES:
         return F.lit(None).cast("timestamp")
-    return F.expr(f"try_cast(`{feed.sequence_column}` AS TIMESTAMP)")
+    return F.expr(f"try_cast({quoted(feed.sequence_column)} AS TIMESTAMP)")
 
 
 # Sums of what one Spark task sees of one delivery; mapInArrow needs the types spelled out.

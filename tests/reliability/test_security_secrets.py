@@ -54,7 +54,9 @@ resources:
           depends_on: [{task_key: refresh}]
           run_if: ALL_DONE
           environment_key: serverless
-          spark_python_task: {python_file: say.py}
+          spark_python_task:
+            python_file: say.py
+            parameters: ["{{secrets/shop/db-password}}"]
       environments:
         - environment_key: serverless
           spec: {environment_version: "4"}
@@ -89,6 +91,7 @@ def wrong():
 SAY = """
 import json, sys, logging
 word = dbutils.secrets.get("SHOP", "db-password")
+print("given", sys.argv[1])
 print(word, json.dumps({"it": word}), repr(word))
 print(word, file=sys.stderr)
 logging.error("logged: %s", word)
@@ -130,6 +133,7 @@ def test_no_byte_of_secrets_is_left(tmp_path: Path) -> None:
         "in the query function: [REDACTED]",
         "cannot log in with [REDACTED]",
         "logged: [REDACTED]",
+        "given {{secrets/shop/db-password}}",  # no dynamic value reference of a job
         "the JVM says [REDACTED]",
         "RuntimeError: password=[REDACTED]",
     ):
