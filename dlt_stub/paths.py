@@ -178,13 +178,19 @@ def object_name(name: str, what: str) -> str:
 
     Raises:
         UsageError: it is empty or too long, or holds a period, space, slash or control character.
-        NotEmulatedError: it is too long for this machine's file system alone.
+        NotEmulatedError: it is too long for this machine's file system alone, or has a backtick.
     """
     if not name or len(name) > _LONGEST_NAME or _NOT_IN_NAMES & set(name):
         raise UsageError(
             f"{name[:_LONGEST_NAME]!r} cannot be the name of a {what}",
             hint="allowed: up to 255 characters, without period, space, slash and control "
             "characters",
+        )
+    if "`" in name:
+        raise NotEmulatedError(
+            f"the name of {what} {name!r} has a backtick, which is not run locally: Delta Lake "
+            "reads the path of such a table as SQL",
+            hint="give it another name",
         )
     if len(name.encode("utf-8", "surrogatepass")) > _LONGEST_BYTES:
         raise NotEmulatedError(
