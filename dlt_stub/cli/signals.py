@@ -31,6 +31,7 @@ def stop_on_signals(display: Display) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is told of signals
         return
+    stopping.forget()  # what stopped something earlier in this process
     stopper = _Stopper(display)
     before = {number: signal.signal(number, stopper.handle) for number in SIGNALS}
     try:

@@ -73,6 +73,11 @@ def watch_runs(
         display.watch_event(event)
         if event.run is not None:
             runs.append(event.run)
+            if not event.run.state.has_succeeded:
+                display.say(
+                    f"the trigger fires for new files only: dlt-stub run {key} repeats the run now",
+                    style="yellow",
+                )
 
     with stop_on_signals(display):
         workspace.watch(

@@ -39,6 +39,7 @@ def test_failed_run_ends_with_one(cli: Cli, write: Write) -> None:
     done = cli("watch", "pick", "--wait-seconds", 0, "--runs", 1, "--bundle", bundle)
     assert done.exit_code == 1
     assert "task say: say.py exited with 3" in done.stderr
+    assert "dlt-stub run pick repeats the run now" in done.stdout
 
 
 def test_job_without_trigger_is_refused(cli: Cli, write: Write) -> None:
