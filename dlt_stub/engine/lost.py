@@ -2,6 +2,9 @@
 
 import signal
 import subprocess
+import threading
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -58,6 +61,18 @@ def forget_lost_spark() -> None:
     SparkContext._active_spark_context = None
     SparkSession._instantiatedSession = None
     SparkSession._activeSession = None  # set by its constructor
+
+
+def own_interrupt_handler() -> Callable[[int, FrameType | None], object] | None:
+    """Return who hears Ctrl-C in the main thread, unless that is pyspark: a new session takes it.
+
+    pyspark puts its own in place whenever a session starts.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        return None
+    is_pyspark = str(getattr(handler, "__module__", "")).startswith("pyspark")
+    return None if is_pyspark else handler
 
 
 def _code_of(process: subprocess.Popen[bytes]) -> int | None:

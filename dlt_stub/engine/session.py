@@ -9,6 +9,7 @@ import atexit
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from pyspark.sql import SparkSession
 
 from dlt_stub.engine.jars import delta_jars
 from dlt_stub.engine.java import Java, class_archive, find_java, spark_java_home
-from dlt_stub.engine.lost import forget_lost_spark, is_spark_lost
+from dlt_stub.engine.lost import forget_lost_spark, is_spark_lost, own_interrupt_handler
 from dlt_stub.errors import SetupError
 from dlt_stub.failpoints import check_failpoint
 from dlt_stub.redaction import JVM_PATTERN, jvm_pattern
@@ -101,8 +102,10 @@ def start_session(
     check_failpoint()
     for name in _SECOND_TELLINGS:
         logging.getLogger(name).disabled = True
+    on_interrupt = None
     if is_spark_lost():
         forget_lost_spark()
+        on_interrupt = own_interrupt_handler()
     if (running := _running_session()) is not None:
         return _adopt(running)
     master = master or os.environ.get(MASTER) or LOCAL
@@ -127,7 +130,10 @@ def start_session(
     if pattern := jvm_pattern():
         os.environ[JVM_PATTERN] = pattern
     builder = SparkSession.builder.master(master).appName("dlt_stub")
-    return builder.config(map=conf).getOrCreate()
+    session = builder.config(map=conf).getOrCreate()
+    if on_interrupt is not None:
+        signal.signal(signal.SIGINT, on_interrupt)
+    return session
 
 
 def driver_memory_mb() -> int:

@@ -53,7 +53,7 @@ def test_killed_java_is_said_and_made_good(tmp_path: Path, spark: SparkSession) 
     for line in watch.stdout:
         said.append(line)
         if "trigger WAITING" in line:  # the run is over, and nothing is new
-            watch.send_signal(signal.SIGTERM)
+            watch.send_signal(signal.SIGINT)
             break
     said.append(watch.stdout.read())
     text = "".join(said)
