@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from tests.pipelines.shop import JOB
 from tests.reliability.crash_chain import NEW_COLUMN, STAGE, TARGET, Remains, Step, check_chain
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def is_registered_only(left: Remains) -> bool:
@@ -71,7 +71,7 @@ def has_named_events(left: Remains) -> bool:
     return 2 in left.drafts_of_events()
 
 
-STEPS = (
+DISCOVERED = (
     Step(point=f"registry.written@{STAGE}", has_crashed_there=is_registered_only),
     Step(point=f"flows.table_made@{TARGET}", has_crashed_there=is_made_only),
     Step(point="jobs.run_saved:2", has_crashed_there=is_run_pending),
@@ -79,6 +79,8 @@ STEPS = (
     Step(point="cloud_files.assigned", has_crashed_there=is_assigned_only),
     Step(point="bronze.after_commit", has_crashed_there=is_in_the_table_only),
     Step(point=f"flows.batch_kept@{STAGE}", has_crashed_there=is_kept_and_open),
+)
+TOLD = (
     Step(point="cloud_files.committed", has_crashed_there=is_committed_and_untold),
     Step(point=f"flows.batch_told@{STAGE}", has_crashed_there=is_told_and_kept),
     Step(
@@ -92,5 +94,12 @@ STEPS = (
 )
 
 
+STEPS = (*DISCOVERED, *TOLD)
+
+
 def test_killed_while_files_become_rows(spark: SparkSession, tmp_path: Path) -> None:
-    check_chain(STEPS, spark, tmp_path)
+    check_chain(DISCOVERED, spark, tmp_path)
+
+
+def test_killed_while_rows_are_told(spark: SparkSession, tmp_path: Path) -> None:
+    check_chain(TOLD, spark, tmp_path)

@@ -13,7 +13,7 @@ from tests.pipelines.shop import query, read_delta, transactions
 from tests.reliability.crash_chain import die
 from tests.reliability.crash_small import landing, small_pipeline
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 HasCrashed = Callable[[Pipeline], bool]
 TABLES = ("landed", "history", "backfilled", "shots")

@@ -26,7 +26,7 @@ from tests.reliability.crash_worker import (
     TAKEN,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def is_held_only(left: Remains) -> bool:
@@ -107,7 +107,7 @@ def _trigger(left: Remains) -> dict[str, object]:
     return found
 
 
-STEPS = (
+MERGED = (
     Step(point="jobs.trigger_fired", has_crashed_there=has_fired),
     Step(point=f"flows.rows_appended@{HELD}", has_crashed_there=is_held_only),
     Step(point=f"flows.checkpoint_committed@{HELD}", has_crashed_there=is_held_and_untold),
@@ -115,6 +115,8 @@ STEPS = (
     Step(point=f"cdc.target_committed@{TARGET}", has_crashed_there=is_merged_only),
     Step(point=f"flows.checkpoint_committed@{TARGET}", has_crashed_there=is_merged_and_untold),
     Step(point="flows.batch_kept@order_files", has_crashed_there=is_counted_only),
+)
+ARCHIVED = (
     Step(point=NOTED, has_crashed_there=is_noted_only),
     Step(point=LINKED, has_crashed_there=has_second_names),
     Step(point=TAKEN, has_crashed_there=has_names_moved_aside),
@@ -126,5 +128,12 @@ STEPS = (
 )
 
 
-def test_killed_between_stage_and_archive(spark: SparkSession, tmp_path: Path) -> None:
-    check_chain(STEPS, spark, tmp_path)
+STEPS = (*MERGED, *ARCHIVED)
+
+
+def test_killed_between_stage_and_target(spark: SparkSession, tmp_path: Path) -> None:
+    check_chain(MERGED, spark, tmp_path)
+
+
+def test_killed_while_files_are_archived(spark: SparkSession, tmp_path: Path) -> None:
+    check_chain(ARCHIVED, spark, tmp_path)
