@@ -59,7 +59,7 @@ def main() -> None:
 
 def _dying(call: System, *, before: str = "", after: str = "") -> System:
     def once(source: Any, target: Any, **options: Any) -> None:  # whatever os takes for a path
-        is_archives = "archive" in str(target)
+        is_archives = "/archive/" in str(target)
         if before and is_archives and str(target).endswith(before):
             _die()
         call(source, target, **options)
@@ -72,7 +72,7 @@ def _dying(call: System, *, before: str = "", after: str = "") -> System:
 def _dying_without_original(call: System) -> System:
     def once(path: Any, **options: Any) -> None:  # as above
         call(path, **options)
-        if "/source/" in str(path):
+        if "/volumes/" in str(path) and "/source/" in str(path):  # not a flow's own folder
             _die()
 
     return once
@@ -89,7 +89,7 @@ def _dying_before_note_goes(call: System) -> System:
 
 def _not_here(call: System) -> System:
     def refuse(source: Any, target: Any, **options: Any) -> None:  # as above
-        if "archive" in str(target):
+        if "/archive/" in str(target):
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), str(target))
         call(source, target, **options)
 

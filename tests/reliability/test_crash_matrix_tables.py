@@ -34,8 +34,8 @@ def is_held_only(left: Remains) -> bool:
 
 
 def is_held_and_untold(left: Remains) -> bool:
-    ((number, event_id),) = left.untold(HELD).items()
-    return number == left.checkpointed(HELD) and not left.is_told(event_id)
+    number, event_id = min(left.untold(HELD).items())
+    return number <= left.checkpointed(HELD) and not left.is_told(event_id)
 
 
 def is_between_the_tables(left: Remains) -> bool:
@@ -47,8 +47,8 @@ def is_merged_only(left: Remains) -> bool:
 
 
 def is_merged_and_untold(left: Remains) -> bool:
-    ((number, event_id),) = left.untold(TARGET).items()
-    return number == left.checkpointed(TARGET) and not left.is_told(event_id)
+    number, event_id = min(left.untold(TARGET).items())
+    return number <= left.checkpointed(TARGET) and not left.is_told(event_id)
 
 
 def is_counted_only(left: Remains) -> bool:
