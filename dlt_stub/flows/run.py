@@ -28,7 +28,7 @@ from dlt_stub.declare.records import (
     SnapshotFlow,
 )
 from dlt_stub.declare.user_session import UserSession
-from dlt_stub.engine.callbacks import CallbackThreads
+from dlt_stub.engine.callbacks import close_idle_callbacks
 from dlt_stub.engine.catalog import TableRegistry
 from dlt_stub.engine.lost import lost_spark
 from dlt_stub.engine.names import SessionNames
@@ -260,10 +260,8 @@ def _stream(
     untold = _untold(flow, target, context, Proof.CHECKPOINT)
     started: Future[StreamingQuery] = Future()
     raised: list[BaseException] = []
-    threads = CallbackThreads(context.session)
 
     def handle(batch: DataFrame, batch_id: int) -> None:
-        threads.note()
         if stopping.is_wished():
             raised.append(stopping.stopped())
             raise RuntimeError("stopped")  # Spark's callback takes an Exception only
@@ -305,7 +303,7 @@ def _stream(
     finally:
         if query.isActive:
             query.stop()
-        threads.end()
+        close_idle_callbacks(context.session)
         # Java holds ``handle`` as long as the query is there: holding the query from here, by what
         # ``handle`` sees, would keep both, and all the query's plans, for as long as the process.
         started = Future()
