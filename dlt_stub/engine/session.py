@@ -102,6 +102,7 @@ def start_session(
     check_failpoint()
     for name in _SECOND_TELLINGS:
         logging.getLogger(name).disabled = True
+    logging.getLogger().addFilter(_is_no_py4j)
     on_interrupt = None
     if is_spark_lost():
         forget_lost_spark()
@@ -134,6 +135,11 @@ def start_session(
     if on_interrupt is not None:
         signal.signal(signal.SIGINT, on_interrupt)
     return session
+
+
+def _is_no_py4j(record: logging.LogRecord) -> bool:
+    """Return whether a record is not py4j's: it writes to the root logger what it raises too."""
+    return Path(record.pathname).parent.name != "py4j"
 
 
 def driver_memory_mb() -> int:

@@ -88,7 +88,7 @@ def fails(pipeline: PipelineUnderTest, **selection: tuple[str, ...]) -> str:
     return str(failed)
 
 
-def test_damage_is_named_and_mended(pipeline: PipelineUnderTest) -> None:
+def test_damage_is_named_and_mended(pipeline: PipelineUnderTest, tmp_path: Path) -> None:
     for number in (1, 2, 3, 4):
         pipeline.put(f"in/{number}.csv", f"n\n{number}\n")
         pipeline.update()
@@ -141,7 +141,7 @@ def test_damage_is_named_and_mended(pipeline: PipelineUnderTest) -> None:
     words = fails(pipeline)
     assert f"event log segment {events}:1 is not an event" in words
     assert f"mv {events} /tmp" in words
-    events.rename(events.with_suffix(".moved"))
+    events.rename(tmp_path / events.name)
     pipeline.update()
     assert pipeline.table("told").count() > 4
 
