@@ -41,23 +41,21 @@ def test_killed_java_is_said_and_made_good(tmp_path: Path, spark: SparkSession) 
     assert mill.held_locks() == []
 
     mill.give("KILL")
-    watch = subprocess.Popen(
+    said = []
+    with subprocess.Popen(
         mill.command("watch", "grind", "--wait-seconds", "0"),
         env=own,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    assert watch.stdout is not None
-    said = []
-    for line in watch.stdout:
-        said.append(line)
-        if "trigger WAITING" in line:  # the run is over, and nothing is new
-            watch.send_signal(signal.SIGINT)
-            break
-    said.append(watch.stdout.read())
+    ) as watch:
+        assert watch.stdout is not None
+        for line in watch.stdout:
+            said.append(line)
+            if "trigger WAITING" in line:  # the run is over, and nothing is new
+                watch.send_signal(signal.SIGINT)
     text = "".join(said)
-    assert watch.wait(timeout=60) == 0, text
+    assert watch.returncode == 0, text
     assert "[SPARK_LOST]" in text
     assert "starting Spark anew; the run is repeated" in text
     assert "job grind SUCCESS" in text
