@@ -21,6 +21,7 @@ from dlt_stub.errors import (
     SourceError,
     SparkLostError,
     StateError,
+    StuckFlowError,
     UnknownFieldError,
     UsageError,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "SourceError",
     "SparkLostError",
     "StateError",
+    "StuckFlowError",
     "UnknownFieldError",
     "UpdateResult",
     "UsageError",

@@ -11,7 +11,8 @@ DltStubError
 │   ├── UnknownFieldError       new columns: schema written, the flow restarts
 │   └── RefusedFilesError       some files cannot be read, all others are committed
 ├── FlowError                   a flow failed while it ran                        (exit 1)
-│   └── ExpectationViolation    a fail expectation was not met
+│   ├── ExpectationViolation    a fail expectation was not met
+│   └── StuckFlowError          it fails until a person chooses one of the named commands
 ├── StateError                  ledger, registry or event log cannot be trusted   (exit 1)
 ├── DiskError                   a file cannot be written or read: full, read-only (exit 2)
 ├── SparkLostError              Spark's Java process has ended                    (exit 2)
@@ -148,6 +149,15 @@ class ExpectationViolation(FlowError):
     """Raised when a row breaks a fail expectation; nothing of that flow was committed."""
 
     condition = "EXPECTATION_VIOLATION.VERBOSITY_ALL"
+
+
+class StuckFlowError(FlowError):
+    """Raised when every further run of a flow would fail: its source or checkpoint has changed.
+
+    The hint names the commands to choose from, and what each does to the rows there are.
+    """
+
+    condition = "FLOW_STUCK"
 
 
 class StateError(DltStubError):

@@ -33,6 +33,11 @@ class FileBatch:
     header: tuple[str, ...]
 
     @property
+    def paths(self) -> frozenset[str]:
+        """The paths of the batch's files."""
+        return frozenset(file.path for file in self.files)
+
+    @property
     def is_empty(self) -> bool:
         """Whether no file of the batch held a data row: it may be committed without a Spark job."""
         return all(file.is_empty for file in self.files)

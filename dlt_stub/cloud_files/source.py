@@ -272,31 +272,38 @@ class CloudFilesSource:
 
     def _present(self, spark: SparkSession, batch: FileBatch, schema: StructType) -> list[str]:
         paths = []
+        refused = Refused()
         for file in batch.files:
             now = stat_file(spark, file.path)
             if now is None and not self.options.ignore_missing_files:
-                raise SourceError(
-                    f"file {file.path!r} of batch {batch.number} is gone: it was found and given "
-                    "its batch, but its rows were never committed",
-                    origin=self.origin,
-                    hint="put the file back, or set the option ignoreMissingFiles to true",
+                refused.add(
+                    file.path,
+                    SourceError(
+                        f"file {file.path!r} of batch {batch.number} is gone: it was found and "
+                        "given its batch, but its rows were never committed",
+                        hint="put it back to have it read; the next run does without it",
+                    ),
                 )
             if now is None or (file.is_empty and now.version == file.version):
                 continue
             if now.version != file.version:
                 if self.options.allow_overwrites:
                     continue
-                if not self._has_header_still(spark, now, batch, schema):
+                if not self._has_header_still(spark, now, batch, schema, refused):
                     continue
             paths.append(file.path)
+        refused.raise_if_any(self.origin)
         return paths
 
     def _has_header_still(
-        self, spark: SparkSession, now: FileEntry, batch: FileBatch, schema: StructType
+        self,
+        spark: SparkSession,
+        now: FileEntry,
+        batch: FileBatch,
+        schema: StructType,
+        refused: Refused,
     ) -> bool:
-        refused = Refused()
         header = self._headers(spark, [now], schema, refused).get(now)
-        refused.raise_if_any(self.origin)
         if header is None or not header.has_rows:
             return False
         # Read by name: fewer keys are no change.
@@ -304,14 +311,16 @@ class CloudFilesSource:
         if not (
             header.columns == batch.header or (is_keyed and {*header.columns} <= {*batch.header})
         ):
-            raise SourceError(
-                f"file {now.path!r} of batch {batch.number} was replaced before its rows were "
-                f"committed: its columns were {', '.join(batch.header)}, and are now "
-                f"{', '.join(header.columns)}",
-                origin=self.origin,
-                hint="deliver the new content under a name of its own and put the old file back, "
-                "or set the option cloudFiles.allowOverwrites to true",
+            refused.add(
+                now.path,
+                SourceError(
+                    f"file {now.path!r} of batch {batch.number} was replaced before its rows were "
+                    f"committed: its columns were {', '.join(batch.header)}, and are now "
+                    f"{', '.join(header.columns)}",
+                    hint="the next run reads it as it is then",
+                ),
             )
+            return False
         return True
 
     def _hints(self) -> StructType:

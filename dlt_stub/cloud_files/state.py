@@ -46,9 +46,10 @@ class _Archive:
 class CloudFilesState:
     """The ledger and schema log of one source, below ``folder``.
 
-    ``folder/ledger/*.jsonl`` holds four kinds of entries: ``start`` (once, with the files that
+    ``folder/ledger/*.jsonl`` holds five kinds of entries: ``start`` (once, with the files that
     ``includeExistingFiles = false`` leaves out), ``assign`` (a batch number and its files, written
-    before anybody sees the batch), ``commit``, and ``archive`` (files that were moved or deleted).
+    before anybody sees the batch), ``commit``, ``release`` (a batch that no table has gives its
+    files back), and ``archive`` (files that were moved or deleted).
     A ``snapshot`` stands for those before it, as ``compact`` leaves them.
     ``folder/schemas/*.json`` holds one schema each.
     Removing the folder is a full refresh. One process at a time may write: the caller holds the
@@ -66,6 +67,7 @@ class CloudFilesState:
         self._segments = Segments(folder / "ledger")
         self._settled = Settled()
         self._source_id: str | None = None
+        self._next_batch = 0
         self._batches: dict[int, FileBatch] = {}
         self._assigned_at: dict[int, datetime] = {}
         self._commits: dict[int, _Commit] = {}
@@ -110,7 +112,7 @@ class CloudFilesState:
 
     def assign(self, groups: Sequence[tuple[tuple[str, ...], Sequence[FileEntry]]]) -> None:
         """Give each group of files, which share one header, the next batch number, durably."""
-        first = max(self._settled.next_batch, max(self._batches, default=-1) + 1)
+        first = self._next_batch
         self._write(
             _assigning(first + position, header, files)
             for position, (header, files) in enumerate(groups)
@@ -126,6 +128,21 @@ class CloudFilesState:
         """
         self._write([{"kind": "commit", "batch": batch.number, "metrics": dict(metrics)}])
         reach("cloud_files.committed")
+
+    def release(self, batch: FileBatch, reasons: Mapping[str, str]) -> list[FileBatch]:
+        """Forget a batch that no table has: its files are new again, its number is used up.
+
+        The files that ``reasons``, by their paths, has nothing against are given a batch anew,
+        which is returned if there is one; the others are found again as long as they are there.
+
+        Raises:
+            StateError: the batch is not pending.
+        """
+        rest = [file for file in batch.files if file.path not in reasons]
+        self._write([{"kind": "release", "batch": batch.number, "reasons": dict(reasons)}])
+        if rest:
+            self.assign([(batch.header, rest)])
+        return self.pending[-1:] if rest else []
 
     def archive(self, files: Sequence[tuple[FileEntry, str | None]], mode: str) -> None:
         """Note that committed files are no longer in the source, and where they have gone to."""
@@ -202,7 +219,7 @@ class CloudFilesState:
         skipped += self._skipped
         return Settled(
             source_id=self._source_id,
-            next_batch=max(old.next_batch, max(self._batches, default=-1) + 1),
+            next_batch=self._next_batch,
             batches=[
                 *old.batches,
                 *(
@@ -301,6 +318,7 @@ class CloudFilesState:
             at = datetime.fromisoformat(entry["at"])
             if entry["kind"] == KIND:
                 self._settled = Settled.from_json(entry)
+                self._next_batch = max(self._next_batch, self._settled.next_batch)
                 self._source_id = self._settled.source_id
                 self._versions |= self._settled.versions()
                 self._paths.update(self._settled.paths)
@@ -316,8 +334,12 @@ class CloudFilesState:
                     header=tuple(entry["header"]),
                 )
                 self._batches[batch.number] = batch
+                self._next_batch = max(self._next_batch, batch.number + 1)
                 self._assigned_at[batch.number] = at
                 self._know(batch.files)
+            elif entry["kind"] == "release":
+                del self._assigned_at[entry["batch"]]
+                self._forget(self._batches.pop(entry["batch"]).files)
             elif entry["kind"] == "archive":
                 for file in entry["files"]:
                     self._archives[_from_json(file).version] = _Archive(
@@ -333,7 +355,7 @@ class CloudFilesState:
         kind, number = entry.get("kind"), entry.get("batch")
         if entry.get("v") != _VERSION:
             raise StateError(f"{place} has version {entry.get('v')!r}, known is {_VERSION}")
-        if kind not in ("start", "assign", "commit", "archive", KIND):
+        if kind not in ("start", "assign", "commit", "release", "archive", KIND):
             raise StateError(f"{place} has the unknown kind {kind!r}")
         if kind == "start" and self._source_id is not None:
             raise StateError(f"{place} starts the source again: two updates ran on it")
@@ -344,9 +366,14 @@ class CloudFilesState:
             raise StateError(
                 f"{place} gives batch {number} a second time: two updates ran on one source"
             )
-        if kind == "commit" and (number not in self._batches or number in self._commits):
+        is_pending = number in self._batches and number not in self._commits
+        if kind in ("commit", "release") and not is_pending:
             why = "again" if number in self._commits or is_settled else "that was never assigned"
-            raise StateError(f"{place} commits batch {number} {why}")
+            raise StateError(f"{place} {kind}s batch {number} {why}")
+
+    def _forget(self, files: Iterable[FileEntry]) -> None:
+        self._versions -= {file.version for file in files}
+        self._paths = {path for path, _, _ in self._versions}
 
     def _know(self, files: Iterable[FileEntry]) -> None:
         for file in files:

@@ -155,6 +155,7 @@ class Prober:
             is_streaming=frame.isStreaming,
             is_aggregated=is_aggregated,
             inputs=tuple(reads.inputs),
+            streams=tuple(reads.streams),
             cloud_files=reads.request,
             reads_event_log=reads.reads_event_log,
             state=state_words(plan) if frame.isStreaming and reads.request is None else (),

@@ -20,6 +20,11 @@ class PipelinePlace:
     catalog: str
     schema: str
     event_log_name: tuple[str, str, str] | None = None  # where the event log is published
+    pipeline_key: str = "PIPELINE"  # what the command line calls it
+
+    def command(self, option: str, names: Iterable[str]) -> str:
+        """Return the command that updates the pipeline with ``option`` of ``names``."""
+        return f"dlt-stub run {self.pipeline_key} {option} {','.join(names)}"
 
     @property
     def event_log(self) -> Path:

@@ -1,5 +1,6 @@
 """Runs one flow: file batches one after another, or a stream until nothing is left."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from dlt_stub.cloud_files import (
     Cleaning,
     CloudFilesSource,
     CloudFilesState,
+    FileBatch,
     cleaning_of,
 )
 from dlt_stub.declare.reads import CloudFilesRequest
@@ -36,10 +38,11 @@ from dlt_stub.errors import DltStubError
 from dlt_stub.expectations import Check, CheckMetrics
 from dlt_stub.failpoints import reach
 from dlt_stub.flows.external import ForeachBatchSink, sink_table
-from dlt_stub.flows.failures import flow_error
+from dlt_stub.flows.failures import flow_error, unread_files, violation_in
 from dlt_stub.flows.metrics import BatchMetrics
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.progress import (
+    check_checkpoint,
     checkpoint_of,
     done_once,
     generation,
@@ -54,7 +57,8 @@ from dlt_stub.flows.snapshots import SnapshotSink, once_an_update
 from dlt_stub.flows.stateful import check_state
 from dlt_stub.flows.tables import new_layout
 from dlt_stub.flows.untold import OnBatch, Proof, Teller, Untold
-from dlt_stub.graph import ResolvedDataset, ResolvedFlow
+from dlt_stub.flows.ways_out import Ways, ways_out
+from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow
 
 _TELL_SECONDS = 1  # between two looks at what a running stream has committed
 
@@ -74,6 +78,11 @@ class FlowContext:
     update_id: str
     settings: FlowSettings = field(default_factory=FlowSettings)
     clock: Clock = field(default_factory=SystemClock)
+    graph: Graph | None = None  # None while it is being resolved
+
+    def ways_out(self, flow: ResolvedFlow, target: ResolvedDataset) -> Ways:
+        """Return the commands that get ``flow`` going again where it is stuck."""
+        return ways_out(flow, target, self.place, self.graph)
 
 
 def run_flow(
@@ -88,6 +97,7 @@ def run_flow(
         UnknownFieldError: files hold new columns; the schema is written, start the flow again.
         RefusedFilesError: files cannot be read; all others are committed.
         SparkLostError: Spark's Java process has ended.
+        StuckFlowError: its source or its checkpoint has changed; the hint names what to do.
         FlowError: anything else the query or the write raised.
         Stopped: that was wished before the flow had read all there is.
     """
@@ -99,7 +109,8 @@ def run_flow(
     except Exception as error:
         if stopping.is_demanded():
             raise stopping.stopped() from error
-        raise lost_spark() or flow_error(error, flow.flow) from error
+        ways = context.ways_out(flow, target)
+        raise lost_spark() or flow_error(error, flow.flow, ways, context.registry) from error
 
 
 def _run(
@@ -185,17 +196,34 @@ def _run_files(
     table, app_id = _table(target, context), _app_id(flow, context, state.source_id)
     untold = _untold(flow, target, context, Proof.LEDGER)
     sink = _sink(flow, target, context, app_id)
-    for batch in plan.batches:
+    batches = deque(plan.batches)
+    while batches:
         stopping.check()
+        batch = batches.popleft()
         if batch.is_empty:
             state.commit(batch, {})
             continue
         metrics = None
         if table is not None and not is_as_read(batch):
             metrics = _known(flow, target, context, untold, batch.number, table, app_id)
-        if metrics is None:
-            rows = source.read(context.session, state, batch)
-            metrics = _write_files(rows, batch.number, flow, target, context, sink, untold)
+        try:
+            if metrics is None:
+                rows = source.read(context.session, state, batch)
+                metrics = _write_files(rows, batch.number, flow, target, context, sink, untold)
+        except Exception as error:
+            unread = unread_files(batch, error)
+            broken = violation_in(batch, error, flow.flow)
+            if not (unread or broken) or _is_begun(batch, flow, target, context, app_id):
+                raise
+            if broken is not None:
+                if table is not None:  # a function is given a batch under one number
+                    state.release(batch, dict.fromkeys(batch.paths, "a row breaks a fail rule"))
+                raise broken from error
+            # A batch keeps its number only as long as it can be written: Delta takes a number
+            # below the last one for done.
+            batches.extend(state.release(batch, unread))
+            plan.refused.reasons.update(unread)
+            continue
         untold.keep(batch.number, metrics)
         state.commit(batch, _as_json(metrics))
         untold.tell(batch.number, on_batch)
@@ -283,7 +311,9 @@ def _stream(
     folder = untold.folder
     checks = reads.checks
     teller = Teller(untold=untold, on_batch=on_batch)
-    check_state(flow.flow, folder, flow.analysis.state)
+    way_out = context.ways_out(flow, target).read_again()
+    check_checkpoint(flow.flow, folder, way_out)
+    check_state(flow.flow, folder, flow.analysis.state, way_out)
     query = (
         frame.writeStream.outputMode("complete" if flow.analysis.is_aggregated else "append")
         .foreachBatch(handle)
@@ -421,6 +451,21 @@ def _untold(
         flow=flow.flow.name,
         is_sink=target.is_sink,
     )
+
+
+def _is_begun(
+    batch: FileBatch,
+    flow: ResolvedFlow,
+    target: ResolvedDataset,
+    context: FlowContext,
+    app_id: str,
+) -> bool:
+    """Return whether a part of a batch is in one of the tables that its flow writes."""
+    tables = [_table(target, context)]
+    if isinstance(flow.flow, AutoCdcFlow):
+        tables.append(context.place.auxiliary(target.name))
+    there = [table for table in tables if table is not None and table.exists()]
+    return any(is_committed(context.session, table, app_id, batch.number) for table in there)
 
 
 def _sink(flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext, app_id: str) -> Sink:

@@ -56,8 +56,10 @@ def streaming_nodes(plan: Any) -> Iterator[Any]:  # Py4J, as above
         yield from streaming_nodes(children.apply(index))
 
 
-def check_state(flow: Flow, folder: Path, words: Sequence[str]) -> None:
+def check_state(flow: Flow, folder: Path, words: Sequence[str], way_out: str) -> None:
     """Return once the state in the checkpoint below ``folder`` is known to mean ``words``.
+
+    ``way_out`` is the hint where it does not.
 
     Raises:
         GraphError: it was kept by a query that said something else.
@@ -73,8 +75,7 @@ def check_state(flow: Flow, folder: Path, words: Sequence[str]) -> None:
             f"flow '{flow.name}' kept state for another query: {before}; its query now keeps "
             f"{after}",
             origin=flow.origin,
-            hint=f"a full refresh of {flow.target} makes it anew: --full-refresh-selection "
-            f"{flow.target}; to keep its rows: --reset-checkpoint-selection {flow.name}",
+            hint=way_out,
         )
     write_text(file, json.dumps(list(words)))
 

@@ -18,9 +18,9 @@ from dlt_stub.errors import DefinitionError, GraphError, NotEmulatedError
 from dlt_stub.failpoints import reach
 from dlt_stub.flows.failures import reason
 from dlt_stub.flows.names import PipelinePlace
+from dlt_stub.flows.ways_out import is_reset_allowed, made_anew
 from dlt_stub.graph import ResolvedDataset, is_same_type, merged_type
 
-RESET_ALLOWED = "pipelines.reset.allowed"
 _DATABRICKS_ONLY = frozenset(
     {
         "delta.parquet.compression.codec",
@@ -66,7 +66,7 @@ def set_up_table(
             f"'{dataset.name}' is stored as {known.kind}, its definition now makes it "
             f"{dataset.kind.value}: its rows would be replaced",
             origin=dataset.dataset.origin,
-            hint=_anew(dataset, "or give it another name"),
+            hint=made_anew(dataset, place, "give it another name"),
         )
     registry.put(entry)
     try:
@@ -74,7 +74,7 @@ def set_up_table(
             _create(dataset, str(location), spark)
             reach("flows.table_made", dataset.name)
         else:
-            _fit(dataset, str(location), state, spark)
+            _fit(dataset, place, state, spark)
     except (PySparkException, Py4JJavaError) as error:
         raise DefinitionError(
             f"table '{dataset.name}' cannot be made or changed: {reason(error)}",
@@ -96,10 +96,13 @@ def table_entry(dataset: ResolvedDataset, *, place: PipelinePlace) -> TableEntry
     )
 
 
-def _fit(dataset: ResolvedDataset, location: str, state: TableLayout, spark: SparkSession) -> None:
+def _fit(
+    dataset: ResolvedDataset, place: PipelinePlace, state: TableLayout, spark: SparkSession
+) -> None:
+    location = str(place.table(dataset.name))
     if dataset.kind is not DatasetKind.MATERIALIZED_VIEW:
-        _check_partitions(dataset, state.partition_columns)
-        _add_columns(dataset, location, state.schema, spark)
+        _check_partitions(dataset, place, state.partition_columns)
+        _add_columns(dataset, place, state.schema, spark)
     if not state.partition_columns and _is_clustered_otherwise(dataset, location, spark):
         cluster(spark, Path(location), dataset.dataset.cluster_by)
     _set_properties(dataset, location, state.properties, spark)
@@ -129,7 +132,7 @@ def new_layout(
             f"the columns of materialized view '{dataset.name}' change while its schema has NOT "
             "NULL columns: not run locally yet",
             origin=dataset.dataset.origin,
-            hint=_anew(dataset),
+            hint=made_anew(dataset, place),
         )
     return Layout(partition_columns=columns, cluster_by=dataset.dataset.cluster_by)
 
@@ -161,21 +164,6 @@ def reset_table(dataset: ResolvedDataset, *, place: PipelinePlace) -> bool:
     reach("flows.reset_marked")
     finish_reset(dataset, place=place)
     return True
-
-
-def is_reset_allowed(dataset: Dataset) -> bool:
-    """Return whether a full refresh may take the dataset's rows.
-
-    Raises:
-        DefinitionError: its property is neither true nor false.
-    """
-    value = str(dataset.table_properties.get(RESET_ALLOWED, "true"))
-    if value.lower() not in ("true", "false"):
-        raise DefinitionError(
-            f"{RESET_ALLOWED} of '{dataset.name}' is {value!r}; allowed: true, false",
-            origin=dataset.origin,
-        )
-    return value.lower() == "true"
 
 
 def left_out_properties(dataset: Dataset) -> tuple[str, ...]:
@@ -247,20 +235,23 @@ def _set_properties(
     run_sql(spark, f"ALTER TABLE {_by_path(location)} SET TBLPROPERTIES ({pairs})")
 
 
-def _check_partitions(dataset: ResolvedDataset, stored: tuple[str, ...]) -> None:
+def _check_partitions(
+    dataset: ResolvedDataset, place: PipelinePlace, stored: tuple[str, ...]
+) -> None:
     declared = dataset.dataset.partition_columns
     if stored != declared:
         raise GraphError(
             f"'{dataset.name}' is stored partitioned by {list(stored)}, its definition now says "
             f"{list(declared)}",
             origin=dataset.dataset.origin,
-            hint=_anew(dataset),
+            hint=made_anew(dataset, place),
         )
 
 
 def _add_columns(
-    dataset: ResolvedDataset, location: str, stored: StructType, spark: SparkSession
+    dataset: ResolvedDataset, place: PipelinePlace, stored: StructType, spark: SparkSession
 ) -> None:
+    location = str(place.table(dataset.name))
     known = {field.name.lower(): field for field in stored.fields}
     is_changed = any(not isinstance(flow.flow, AppendFlow) for flow in dataset.flows)
     new: list[StructField] = []
@@ -278,7 +269,7 @@ def _add_columns(
                 f"{existing.dataType.simpleString()}, its query now gives "
                 f"{field.dataType.simpleString()}",
                 origin=dataset.dataset.origin,
-                hint=_anew(dataset),
+                hint=made_anew(dataset, place),
             )
         if not is_same_type(existing.dataType, merged):
             new.append(StructField(existing.name, merged, True))
@@ -291,11 +282,6 @@ def _add_columns(
 
 def _shape(schema: StructType) -> list[tuple[str, str]]:
     return [(field.name, field.dataType.simpleString()) for field in schema]
-
-
-def _anew(dataset: ResolvedDataset, otherwise: str = "") -> str:
-    flag = f"a full refresh of {dataset.name} makes it anew: --full-refresh-selection "
-    return f"{flag}{dataset.name} {otherwise}".strip()
 
 
 def _by_path(location: str) -> str:

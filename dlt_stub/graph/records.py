@@ -17,6 +17,7 @@ class Analysis:
     is_streaming: bool
     is_aggregated: bool = False  # a streaming aggregation: its target holds the complete result
     inputs: tuple[str, ...] = ()  # datasets of this pipeline, in the order they were read
+    streams: tuple[str, ...] = ()  # datasets and other sources it streams from
     cloud_files: CloudFilesRequest | None = None
     reads_event_log: bool = False
     state: tuple[str, ...] = ()  # what a streaming query keeps between micro-batches

@@ -69,6 +69,7 @@ class Pipeline:
         root: The folder helper modules are imported from (``root_path`` of the bundle).
         event_log: Catalog, schema and name the event log is published as.
         pipeline_id: The id of a pipeline that a bundle declares.
+        key: What the command line calls it; its name unless given.
         development: Whether what fails is not tried again, as in development mode.
         spark: The session to use; by default the process's own is started.
         clock: What events are dated by.
@@ -86,6 +87,7 @@ class Pipeline:
         root: str | os.PathLike[str] | None = None,
         event_log: tuple[str, str, str] | None = None,
         pipeline_id: str | None = None,
+        key: str | None = None,
         development: bool = True,
         spark: SparkSession | None = None,
         clock: Clock | None = None,
@@ -102,6 +104,7 @@ class Pipeline:
             catalog=catalog,
             schema=schema,
             event_log_name=event_log,
+            pipeline_key=key or name,
         )
         self.registry = TableRegistry(self.paths)
         self._root = Path(root).absolute() if root is not None else None

@@ -44,13 +44,13 @@ from dlt_stub.flows.run import FlowContext, run_flow, source_of
 from dlt_stub.flows.settings import unknown_settings
 from dlt_stub.flows.tables import (
     finish_reset,
-    is_reset_allowed,
     left_out_properties,
     reset_table,
     set_up_table,
     table_entry,
 )
 from dlt_stub.flows.untold import committed_tellings, forget
+from dlt_stub.flows.ways_out import is_reset_allowed
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow, resolve
 from dlt_stub.locks import exclusive
 from dlt_stub.maintenance import Maintenance
@@ -442,6 +442,8 @@ class UpdateRun:
                 is_selected = self._selection.includes(flow.flow)
                 status = FlowStatus.QUEUED if is_selected else FlowStatus.EXCLUDED
                 self._progress.flow(flow, status)
+
+        context = replace(context, graph=graph)
 
         def run(flow: ResolvedFlow) -> FlowResult:
             return self._run_one(flow, graph.datasets[flow.flow.target], context)

@@ -126,6 +126,7 @@ class Workspace:
             root=spec.root_path or self.bundle.root,
             event_log=published,
             pipeline_id=self.bundle.pipeline_id(key),
+            key=key,
             development=bool(spec.development),
             spark=None if self._spark is None else self.spark,
             clock=self._clock,

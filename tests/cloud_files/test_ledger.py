@@ -168,3 +168,25 @@ def test_schema_versions_are_never_replaced(tmp_path: Path) -> None:
         "0000000000.json",
         "0000000001.json",
     ]
+
+
+def test_released_batch_gives_its_files_back(tmp_path: Path) -> None:
+    state = CloudFilesState(tmp_path)
+    state.start([])
+    a, b, c = entry("a.csv"), entry("b.csv"), entry("c.csv")
+    state.assign([(("id",), [a, b]), (("x",), [c])])
+    first, second = state.pending
+    (rest,) = state.release(first, {a.path: "it is gone"})
+    assert (rest.number, rest.header, rest.files) == (2, ("id",), (b,))
+    for known in (state, CloudFilesState(tmp_path)):
+        assert [batch.number for batch in known.pending] == [1, 2]
+        for overwrites in (True, False):
+            assert known.is_new(a, allow_overwrites=overwrites)
+            assert not known.is_new(b, allow_overwrites=overwrites)
+    assert state.release(second, {c.path: "it cannot be read"}) == []
+    state.commit(rest, {})
+    again = CloudFilesState(tmp_path)
+    again.assign([(("x",), [c])])
+    assert [batch.number for batch in again.pending] == [3]  # no number is given a second time
+    with pytest.raises(StateError, match="commits batch 1 that was never assigned"):
+        again.commit(second, {})
