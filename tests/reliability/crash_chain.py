@@ -189,7 +189,7 @@ def land(shop: Shop, number: int, *, has_new_column: bool = False) -> None:
         return f"{start},1,{amount},EUR,DE,{at},{operation}{note}"
 
     rows = [row(f"O{number}", 1), row(f"O{number // 2}", 2), row("", 3), row("X", 4, "n/a")]
-    if number > 1 and number % 3 != 1:  # at ``cdc.between_tables`` too: only a delete is kept there
+    if number:  # a killed batch keeps the files it was planned with: each has to have a delete
         rows.append(row(f"O{number - 1}", 5, operation="DELETE"))
     header = f"{COLUMNS},{NEW_COLUMN}" if has_new_column else COLUMNS
     shop.put(f"orders {number:02d}.csv", "\n".join([header, *rows, ""]))
