@@ -128,9 +128,11 @@ class Left:
     def __init__(self, shop: Shop) -> None:
         self.tables = {name: shop.rows(name, columns) for name, columns in COMPARED.items()}
         self.remembered = query(
-            # Which batch brought an entry differs; what counts is the last one of each key.
-            "SELECT COLUMNS('__dlt_key_.*'), max(\"__dlt_sequence\"), "
-            'arg_max("__dlt_is_delete", "__dlt_sequence") FROM t GROUP BY ALL ORDER BY ALL',
+            # Which batch brought an entry differs, and so does what is left of a key that was
+            # deleted and came back: what counts is the last entry of each key that is gone.
+            'SELECT "__dlt_key_0", max("__dlt_sequence") FROM t'
+            ' ANTI JOIN target ON "__dlt_key_0" = order_id GROUP BY ALL ORDER BY ALL',
+            target=shop.read(TARGET),
             t=shop.read(AUXILIARY),
         )
         self.rule_counts = query(
