@@ -96,14 +96,13 @@ def test_hostile_names_are_names(folders: Folders) -> None:
 
 
 @pytest.mark.usefixtures("kind")
-def test_names_too_long_stay_and_are_told(folders: Folders) -> None:
+def test_longest_names_are_archived(folders: Folders) -> None:
     folders.put("a.csv")
     folders.put("b" * 250)
-    for _ in range(2):
-        told = {outcome.path: outcome for outcome in folders.run()}
-        assert told["b" * 250].failed
-        assert "File name too long" in told["b" * 250].reason
-    assert list(task.snapshot_files(folders.source)) == ["b" * 250]
+    told = {outcome.path: outcome for outcome in folders.run()}
+    assert [told[name].reason for name in ("a.csv", "b" * 250)] == ["committed"] * 2
+    assert task.snapshot_files(folders.source) == {}
+    assert {f.name for f in folders.archived.rglob("b*")} == {"b" * 250}
 
 
 @pytest.mark.usefixtures("kind")
