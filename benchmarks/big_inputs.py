@@ -49,8 +49,8 @@ def main() -> None:
     """Measure the inputs that are named, or all."""
     names = [big.name for big in BIG_INPUTS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("inputs", nargs="*", choices=[*names, []], default=names)
-    given = parser.parse_args().inputs
+    parser.add_argument("inputs", nargs="*", choices=[*names, []], default=[])
+    given = parser.parse_args().inputs or names
     print(f"job {JOB}, one warm session for each input")
     for big in BIG_INPUTS:
         if big.name in given:
