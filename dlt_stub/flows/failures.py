@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from py4j.java_gateway import is_instance_of
+from pyspark import SparkContext
 from pyspark.errors import PySparkException, QueryContextType
 
 from dlt_stub.cloud_files import FileBatch
@@ -101,8 +103,8 @@ def unread_file(error: BaseException) -> str | None:
     Source: Spark's error condition FAILED_READ_FILE, whose parameter ``path`` is a URI, 2026-11-24.
     """
     for throwable in _throwables(error):
-        if not hasattr(throwable, "getMessageParameters"):
-            continue
+        if not is_instance_of(SparkContext._gateway, throwable, "org.apache.spark.SparkThrowable"):
+            continue  # it has no condition
         if str(throwable.getCondition() or "").startswith("FAILED_READ_FILE"):
             path = throwable.getMessageParameters().get("path")
             return None if path is None else decode_file_path(str(path))
