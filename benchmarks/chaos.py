@@ -46,26 +46,13 @@ from dlt_stub.events import Event, read_events
 from dlt_stub.jobs import RunEvent
 from dlt_stub.testing import WorkspaceUnderTest
 from dlt_stub.workspace import Workspace
+from samples.orders_feed import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 JOB, PIPELINE = "order_ingest", "orders"
 READY, ENDED = "ready", "ended"
 CHECK_EVERY = 10
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:-UseParallelGC -XX:+UseSerialGC"  # for one small run
-COLUMNS = (
-    "order_id",
-    "customer_id",
-    "order_timestamp",
-    "status",
-    "carrier",
-    "tracking_number",
-    "quantity",
-    "amount",
-    "currency",
-    "ship_country",
-    "updated_at",
-    "operation",
-)
 ROW = "tracking_number"  # another one in each row: it tells rows apart
 BEGAN = datetime(2026, 1, 5, tzinfo=UTC)
 QUARANTINED = ("no key", "no sequence", "misfit")

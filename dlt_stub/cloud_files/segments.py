@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from dlt_stub.atomic import sync_folder
 from dlt_stub.disk import writing
 from dlt_stub.errors import DiskError, StateError
 from dlt_stub.failpoints import reach
@@ -152,15 +153,6 @@ def put_if_absent(path: Path, text: str) -> None:
         finally:
             draft.unlink(missing_ok=True)
         sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the folder's own list of names on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _entry(line: bytes, place: str) -> Mapping[str, Any]:

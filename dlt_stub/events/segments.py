@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from dlt_stub.atomic import sync_folder
 from dlt_stub.failpoints import reach
 
 UNMERGED: Final = "*-????????.json"  # what a glob knows segments by: an instance has 8 characters
@@ -137,7 +138,7 @@ def _merge(folder: Path, needs: Callable[[Path], bool], merge_at: int) -> int:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(folder / name)
-    _sync(folder)
+    sync_folder(folder)
     reach("events.merged")
     for each in chosen:
         each.path.unlink()
@@ -175,13 +176,5 @@ def _lock(folder: Path, kind: int) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, kind)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
