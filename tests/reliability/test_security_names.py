@@ -3,13 +3,46 @@
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from urllib.parse import unquote
 
 import pytest
 from pyspark.sql import SparkSession
 
 from dlt_stub import Pipeline
 from dlt_stub.events import UpdateState
+from dlt_stub.paths import decode_file_path
 
+FILES = (
+    "x%2f..%2f..%2fetc%2fpasswd.csv", "%2e%2e.csv", "-rf.csv", "[a].csv", "{a,b}.csv", "*.csv",
+    "a?.csv", "$(touch x).csv", "`x`.csv", "${spark.x}.csv", "'; DROP TABLE t; --.csv",
+    "a\nb.csv", "\x1b[2J.csv", "\u202evsc.csv", "a+b c.csv", "\\..\\x.csv", "~root.csv", "ü.csv",
+    "%.csv", "a%zz.csv", "a#b?c&d=e.csv",
+)  # fmt: skip
+COLUMNS = (
+    "id", "a`b", "a'b", "a.b", "${id}", "<script>", "[red]x[/red]", "../x", "%2e%2e", "--", "a\\b",
+    "`id`", "id)", "$(id)", "id`, (SELECT 1) AS `x", "ü",
+)  # fmt: skip
+SOURCE = """
+import dlt
+from pyspark.sql import functions as F
+
+MAPPED = {"delta.columnMapping.mode": "name"}  # Delta's own names have no commas and brackets
+
+@dlt.table(name="`t'a-b`", partition_cols=["where"], table_properties=MAPPED)
+@dlt.expect("x') --`\\"${id}[red]", "`id` > 0")
+@dlt.expect("../../x", "`a'b` <> 'no'")
+def files():
+    return (
+        spark.readStream.format("cloudFiles").option("cloudFiles.format", "csv")
+        .option("header", "true").option("cloudFiles.inferColumnTypes", "true")
+        .load("/Volumes/main/shop/landing")
+        .withColumn("where", F.col("_metadata.file_name"))
+        .withColumn("file", F.col("_metadata.file_path"))
+    )
+
+dlt.create_streaming_table("`latest-'`", table_properties=MAPPED)
+dlt.apply_changes("`latest-'`", "`t'a-b`", keys=["a`b"], sequence_by="id", name="flow '`")
+"""
 PipelineOf = Callable[..., Pipeline]
 
 
@@ -34,6 +67,34 @@ def pipeline_of(spark: SparkSession, tmp_path: Path) -> PipelineOf:
 
 def entries(root: Path) -> set[str]:
     return {each.name for each in root.iterdir()}
+
+
+def test_hostile_files_and_headers_are_data(pipeline_of: PipelineOf, tmp_path: Path) -> None:
+    pipeline = pipeline_of(SOURCE)
+    landing = tmp_path / "ws/volumes/main/shop/landing"
+    before = entries(tmp_path)
+    header = ",".join('"' + name.replace('"', '""') + '"' for name in COLUMNS)
+    for number, name in enumerate(FILES, start=1):
+        values = ",".join(f"'; v{number}" for _ in COLUMNS[1:])
+        (landing / name).write_text(f"{header}\n{number},{values}\n", encoding="utf-8")
+    update = pipeline.update()
+    update.raise_for_failure()
+    table = pipeline.table("`t'a-b`")
+    assert table.columns[: len(COLUMNS)] == list(COLUMNS)
+    rows = {row["id"]: row.asDict() for row in table.collect()}
+    for number, name in enumerate(FILES, start=1):
+        assert decode_file_path(rows[number]["file"]) == str(landing / name)
+        assert unquote(rows[number]["where"]) == name  # Spark encodes it as it does the path
+        assert {rows[number][column] for column in COLUMNS[1:]} == {f"'; v{number}"}
+    assert pipeline.table("`latest-'`").count() == len(FILES)
+    names = {
+        rule.name: rule.passed_records
+        for flow in update.flows.values()
+        for rule in flow.expectations
+    }
+    assert names == {"x') --`\"${id}[red]": len(FILES), "../../x": len(FILES)}
+    assert entries(tmp_path) == before
+    assert entries(tmp_path / "outside") == set()
 
 
 OUT = "../../../../outside/x"
