@@ -19,7 +19,7 @@ from dlt_stub.errors import UsageError, nearest
 VARIABLE: Final = "DLT_STUB_FAILPOINT"
 
 # Name -> what is true at that instant; ``@`` what it can be narrowed to. Each is killed at by
-# tests/reliability/test_crash_*.py and test_long_life.py; test_crash_matrix_list.py holds that.
+# a test of tests/reliability or tests/maintenance; test_crash_matrix_list.py holds that.
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "atomic.drafted": "a small file's new content is on disk under a draft's name (@file name)",
@@ -29,6 +29,7 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "cloud_files.assigned": "new files have batches in the ledger, their rows are nowhere",
         "cloud_files.cleaned": "cleanSource has moved a file, the ledger does not say so",
         "cloud_files.committed": "the ledger entry is closed, nobody was told of it",
+        "cloud_files.released": "a batch is given up, the files that can be read have a new one",
         "cloud_files.schema_written": "the next schema is written, the flow was not started again",
         "cloud_files.started": "the source has an id in its ledger and no batch",
         "events.drafted": "events are on disk under a name that nobody reads",

@@ -132,16 +132,18 @@ class CloudFilesState:
     def release(self, batch: FileBatch, reasons: Mapping[str, str]) -> list[FileBatch]:
         """Forget a batch that no table has: its files are new again, its number is used up.
 
-        The files that ``reasons``, by their paths, has nothing against are given a batch anew,
-        which is returned if there is one; the others are found again as long as they are there.
+        The files that ``reasons``, by their paths, has nothing against are given a batch anew, in
+        the same write, which is returned if there is one; the others are found again as long as
+        they are there.
 
         Raises:
             StateError: the batch is not pending.
         """
         rest = [file for file in batch.files if file.path not in reasons]
-        self._write([{"kind": "release", "batch": batch.number, "reasons": dict(reasons)}])
-        if rest:
-            self.assign([(batch.header, rest)])
+        again = [_assigning(self._next_batch, batch.header, rest)] if rest else []
+        released = {"kind": "release", "batch": batch.number, "reasons": dict(reasons)}
+        self._write([released, *again])
+        reach("cloud_files.released")
         return self.pending[-1:] if rest else []
 
     def archive(self, files: Sequence[tuple[FileEntry, str | None]], mode: str) -> None:

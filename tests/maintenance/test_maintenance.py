@@ -4,29 +4,11 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from dlt_stub import Pipeline
-from dlt_stub.clock import SystemClock
 from dlt_stub.engine.delta_log import read_table_state, read_table_upkeep
-from dlt_stub.events import Event, EventLog
 from dlt_stub.flows.names import PipelinePlace
-from dlt_stub.maintenance import Maintenance, oldest_needed_version
+from dlt_stub.maintenance import oldest_needed_version
+from tests.maintenance.upkept import SHOP, land_and_update, maintained, pipeline_in
 
-SHOP = """
-import dlt
-
-@dlt.table(table_properties={PROPERTIES})
-def bronze():
-    files = spark.readStream.format("cloudFiles").option("cloudFiles.format", "csv")
-    return files.option("cloudFiles.schemaHints", "id INT").load(spark.conf.get("landing"))
-
-@dlt.table
-def silver():
-    return spark.readStream.table("bronze")
-
-@dlt.table
-def quality():
-    return spark.readStream.table("log").where("event_type = 'flow_progress'").select("id")
-"""
 REPORTS = """
 import dlt
 
@@ -34,42 +16,6 @@ import dlt
 def report():
     return spark.readStream.table("main.shop.bronze")
 """
-
-
-def pipeline_in(folder: Path, spark: SparkSession, name: str, source: str) -> Pipeline:
-    (folder / "in").mkdir(exist_ok=True)
-    (folder / f"{name}.py").write_text(source)
-    return Pipeline(
-        source=[folder / f"{name}.py"],
-        storage=folder / "workspace",
-        catalog="main",
-        schema="shop",
-        configuration={"landing": str(folder / "in")},
-        name=name,
-        event_log=("main", "shop", "log") if name == "shop" else None,
-        spark=spark,
-    )
-
-
-def land_and_update(pipeline: Pipeline, folder: Path, first: int, count: int) -> None:
-    for number in range(first, first + count):
-        (folder / "in" / f"{number}.csv").write_text(f"id\n{number}\n")
-        pipeline.update().raise_for_failure()
-
-
-def maintained(pipeline: Pipeline) -> list[Event]:
-    told: list[Event] = []
-    log = EventLog(pipeline.place.event_log, clock=SystemClock(), origin={}, listener=told.append)
-    Maintenance(
-        place=pipeline.place,
-        spark=pipeline.spark,
-        log=log,
-        clock=SystemClock(),
-        few_files=3,
-        few_event_files=12,
-        few_ledger_files=3,
-    ).run(pipeline.resolve())
-    return told
 
 
 def segments(place: PipelinePlace) -> list[Path]:
@@ -153,8 +99,6 @@ def test_switched_off_maintenance_does_nothing(tmp_path: Path, spark: SparkSessi
     told = [event.message for event in maintained(shop)]
     assert "OPTIMIZE of 'silver': 5 files became 1." in told
     assert not [message for message in told if "'bronze'" in message]
-    (shop.paths.pipeline(shop.pipeline_id) / "maintenance.json").unlink()  # killed before it stood
-    assert maintained(shop) == []
     (shop.paths.pipeline(shop.pipeline_id) / "maintenance.json").unlink()
     shop.configuration["dlt_stub.maintenance"] = "false"
     shop.update().raise_for_failure()
