@@ -25,8 +25,8 @@ from dlt_stub.cloud_files.options import CleanMode
 from dlt_stub.declare.records import Action, AutoCdcFlow
 from dlt_stub.engine.catalog import quote
 from dlt_stub.errors import NotEmulatedError
+from dlt_stub.flows.file_batches import source_of
 from dlt_stub.flows.progress import generation, source_of_files
-from dlt_stub.flows.run import source_of
 from dlt_stub.graph import Graph, ResolvedDataset, ResolvedFlow
 from dlt_stub.paths import decode_file_path
 from dlt_stub.update.pipeline import Pipeline

@@ -32,9 +32,10 @@ from dlt_stub.engine.sql_tree import jvm_of
 from dlt_stub.errors import DefinitionError, DltStubError, GraphError, NotEmulatedError
 from dlt_stub.expectations import Check, check_rules
 from dlt_stub.flows.failures import reason
+from dlt_stub.flows.file_batches import source_cleaning, source_of, source_state
+from dlt_stub.flows.flow_run import FlowContext
 from dlt_stub.flows.progress import snapshots_of, source_of_files
 from dlt_stub.flows.reads import ProbeReads
-from dlt_stub.flows.run import FlowContext, source_cleaning, source_of, source_state
 from dlt_stub.flows.snapshots import latest_version
 from dlt_stub.flows.stateful import state_words, streaming_nodes
 from dlt_stub.graph import Analysis, ResolvedDataset, UnresolvedDatasetError

@@ -1,10 +1,9 @@
 """One update of one pipeline, from its source files to its tables."""
 
 import tempfile
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,24 @@ from dlt_stub.declare.user_code import load_declarations
 from dlt_stub.engine.catalog import TableEntry, TableRegistry, name_table
 from dlt_stub.errors import (
     DiskError,
-    FlowError,
-    GraphError,
     SparkLostError,
     UnknownFieldError,
     UsageError,
-    nearest,
 )
 from dlt_stub.events import (
     EVENT_COLUMNS,
     Event,
     EventLog,
-    FlowStatus,
-    Level,
     Listener,
     UpdateState,
     settle,
 )
 from dlt_stub.flows.analyse import Prober
 from dlt_stub.flows.external import set_up_sink
-from dlt_stub.flows.failures import is_retryable
-from dlt_stub.flows.metrics import BatchMetrics
+from dlt_stub.flows.file_batches import source_of
+from dlt_stub.flows.flow_run import FlowContext
 from dlt_stub.flows.names import PipelinePlace
 from dlt_stub.flows.progress import reset_progress
-from dlt_stub.flows.run import FlowContext, run_flow, source_of
 from dlt_stub.flows.settings import unknown_settings
 from dlt_stub.flows.tables import (
     finish_reset,
@@ -56,18 +49,17 @@ from dlt_stub.locks import exclusive
 from dlt_stub.maintenance import Maintenance
 from dlt_stub.sql_sources import SqlSources
 from dlt_stub.update.explain import StoredTable, check_newest, explained
+from dlt_stub.update.flows import FlowRunner
 from dlt_stub.update.hooks import FINISH_SECONDS, NO_HOOKS, Hooks
+from dlt_stub.update.naming import with_declared_names, with_declared_targets
 from dlt_stub.update.progress import Progress
 from dlt_stub.update.records import (
     FlowResult,
     Selection,
     UpdateCause,
     UpdateResult,
-    rows_of,
-    summed,
 )
 from dlt_stub.update.retries import NO_RETRIES, Retries
-from dlt_stub.update.schedule import run_flows
 
 EVENT_LOG = "EVENT_LOG"
 SET_UP_SECONDS = 300.0  # how long an update waits for another pipeline's that sets up its tables
@@ -162,7 +154,14 @@ class UpdateRun:
                     self._set_up(graph)
                 self._progress.update(UpdateState.RUNNING)
                 self._progress.flush()
-                flows = self._run_flows(graph, context)
+                flows = FlowRunner(
+                    graph=graph,
+                    context=context,
+                    selection=self._selection,
+                    retries=self._retries,
+                    progress=self._progress,
+                    explain=self._explained,
+                ).run()
         except BaseException as raised:
             error = self._explained(raised, self._tables)
             if isinstance(error, Exception):
@@ -228,21 +227,22 @@ class UpdateRun:
         return self._resolve(looks_only=True)[0]
 
     def _resolve(self, *, looks_only: bool, calls_hooks: bool = False) -> tuple[Graph, FlowContext]:
-        declarations = self._with_declared_targets(
+        declarations = with_declared_targets(
             load_declarations(
                 self._sources.files,
                 root=self._sources.root,
                 user_globals=dict(self._sources.user_globals),
                 declare_sql=SqlSources(self._session),
                 runs_magics=self._sources.runs_magics,
-            )
+            ),
+            self._place,
         )
         if calls_hooks and declarations.hooks:
             self._hooks = Hooks(
                 declarations.hooks, record=self._log.record, on_failure=self._progress.hook
             )
             self._hooks.tell(self._events)  # what the update has said so far
-        self._selection = self._with_declared_names(declarations)
+        self._selection = with_declared_names(self._selection, declarations, self._place)
         datasets = {dataset.name: dataset for dataset in declarations.datasets}
         context = FlowContext(
             clock=self._clock,
@@ -285,76 +285,6 @@ class UpdateRun:
             return True
         is_reset = self._selection.includes(flow) and self._selection.resets(target.name)
         return is_reset and is_reset_allowed(target)
-
-    def _with_declared_targets(self, declarations: Declarations) -> Declarations:
-        """Return the declarations with each target by the name its dataset is declared by."""
-        datasets: dict[str, Dataset] = {}
-        for dataset in declarations.datasets:
-            known = self._place.dataset_called(dataset.name, datasets)
-            if known is not None:
-                raise GraphError(
-                    f"'{dataset.name}' and '{known}' are one table, defined twice, first at "
-                    f"{datasets[known].origin}",
-                    origin=dataset.origin,
-                    hint="give one of the two another name=",
-                )
-            if self._place.is_event_log(dataset.name):
-                raise GraphError(
-                    f"'{dataset.name}' is the name the pipeline's event log is published as",
-                    origin=dataset.origin,
-                    hint="give one of the two another name",
-                )
-            is_reset_allowed(dataset)
-            datasets[dataset.name] = dataset
-        return replace(
-            declarations,
-            flows=tuple(
-                replace(
-                    flow, target=self._place.dataset_called(flow.target, datasets) or flow.target
-                )
-                for flow in declarations.flows
-            ),
-        )
-
-    def _with_declared_names(self, declarations: Declarations) -> Selection:
-        tables = {each.name: each for each in declarations.datasets}
-        tables = {n: each for n, each in tables.items() if each.kind is not DatasetKind.VIEW}
-
-        def declared(name: str) -> str:
-            found = self._place.dataset_called(name, tables)
-            if found is not None:
-                return found
-            near = nearest(name, tables)
-            raise UsageError(
-                f"dataset '{name}' is selected for refresh, but the pipeline has no such table",
-                hint=f"did you mean '{near}'?" if near else f"tables: {', '.join(sorted(tables))}",
-            )
-
-        flows = {flow.name: flow for flow in declarations.flows if flow.target in tables}
-        return replace(
-            self._selection,
-            refresh=tuple(map(declared, self._selection.refresh)),
-            full_refresh_selection=tuple(map(declared, self._selection.full_refresh_selection)),
-            refresh_flow_selection=tuple(
-                self._flow_called(name, flows) for name in self._selection.refresh_flow_selection
-            ),
-            reset_checkpoint_selection=tuple(
-                self._flow_called(name, flows)
-                for name in self._selection.reset_checkpoint_selection
-            ),
-        )
-
-    def _flow_called(self, name: str, flows: Mapping[str, Flow]) -> str:
-        """Return the declared flow that ``name`` means: its name alone, or below its schema."""
-        found = name if name in flows else self._place.name_among(name, flows)
-        if found is not None:
-            return found
-        near = nearest(name, flows)
-        into = [flow.name for flow in flows.values() if flow.target == name]
-        hint = f"did you mean '{near}'?" if near else f"flows: {', '.join(sorted(flows))}"
-        if into:
-            hint = f"'{name}' is a table; the flows into it: {', '.join(into)}"
-        raise UsageError(f"flow '{name}' is selected, but the pipeline has no such flow", hint=hint)
 
     def _publish_event_log(self) -> None:
         self._place.event_log.mkdir(parents=True, exist_ok=True)
@@ -435,106 +365,6 @@ class UpdateRun:
                     hint=f"its query says all there is: --refresh {flow.flow.target}",
                 )
         return found
-
-    def _run_flows(self, graph: Graph, context: FlowContext) -> Mapping[str, FlowResult]:
-        for dataset in graph.tables:
-            for flow in dataset.flows:
-                is_selected = self._selection.includes(flow.flow)
-                status = FlowStatus.QUEUED if is_selected else FlowStatus.EXCLUDED
-                self._progress.flow(flow, status)
-
-        context = replace(context, graph=graph)
-
-        def run(flow: ResolvedFlow) -> FlowResult:
-            return self._run_one(flow, graph.datasets[flow.flow.target], context)
-
-        return run_flows(graph, selected=self._selection.includes, run=run, skip=self._skip)
-
-    def _run_one(
-        self, flow: ResolvedFlow, target: ResolvedDataset, context: FlowContext
-    ) -> FlowResult:
-        started = time.monotonic()
-        batches: list[BatchMetrics] = []
-
-        def on_batch(metrics: BatchMetrics, event_id: str | None) -> None:
-            batches.append(metrics)
-            self._progress.flow(flow, FlowStatus.RUNNING, metrics=metrics, event_id=event_id)
-            self._progress.flush()
-
-        error: Exception | None = None
-        status = FlowStatus.COMPLETED
-        try:
-            for attempts_left in reversed(range(1 + self._retries.of_flow(flow.flow))):
-                self._progress.flow(flow, FlowStatus.STARTING)
-                self._progress.flow(flow, FlowStatus.RUNNING)
-                # An event log reader must see what the flows before it said.
-                self._progress.flush()
-                try:
-                    run_flow(flow, target, context, on_batch=on_batch)
-                    break
-                except FlowError as failure:
-                    if not attempts_left or not is_retryable(failure):
-                        raise
-                    self._progress.flow(
-                        flow,
-                        FlowStatus.FAILED,
-                        error=failure,
-                        level=Level.WARN,
-                        message=f"Flow '{flow.flow.name}' has FAILED and is started again: "
-                        f"{failure.message}",
-                    )
-            self._progress.flow(flow, status)
-        except UnknownFieldError as changed:
-            error, status = changed, FlowStatus.STOPPED
-            self._progress.flow(
-                flow,
-                status,
-                error=changed,
-                level=Level.WARN,
-                message=f"Flow '{flow.flow.name}' has encountered a schema change during "
-                "execution and terminated. A new update using the new schema will be started "
-                "automatically.",
-            )
-        except stopping.Stopped:
-            self._progress.flow(flow, FlowStatus.STOPPED)
-            raise
-        except Exception as failure:
-            failed = self._explained(failure, self._tables_of(flow, target))
-            if not isinstance(failed, Exception):
-                self._progress.flow(flow, FlowStatus.STOPPED)
-                raise failed from failure
-            error, status = failed, FlowStatus.FAILED
-            self._progress.flow(flow, status, error=failed)
-        total = summed(batches)
-        return FlowResult(
-            name=flow.flow.name,
-            target=flow.flow.target,
-            status=status,
-            seconds=time.monotonic() - started,
-            metrics=rows_of(total),
-            dropped_records=total.dropped_records,
-            expectations=total.expectations,
-            error=error,
-        )
-
-    def _tables_of(self, flow: ResolvedFlow, target: ResolvedDataset) -> list[ResolvedDataset]:
-        read = {*flow.analysis.inputs}
-        return [target, *(each for each in self._tables if each.name in read)]
-
-    def _skip(self, flow: ResolvedFlow, failed: str) -> FlowResult:
-        self._progress.flow(
-            flow,
-            FlowStatus.SKIPPED,
-            message=f"Flow '{flow.flow.name}' is SKIPPED: upstream flow '{failed}' did not "
-            "complete.",
-        )
-        return FlowResult(
-            name=flow.flow.name,
-            target=flow.flow.target,
-            status=FlowStatus.SKIPPED,
-            seconds=0.0,
-            skipped_for=failed,
-        )
 
     def _result(
         self, state: UpdateState, flows: Mapping[str, FlowResult], error: Exception | None
