@@ -36,7 +36,11 @@ _CHANGED_ROWS = {
     "DELTA_SOURCE_TABLE_IGNORE_CHANGES": "leave changed rows out",
     "DELTA_SOURCE_IGNORE_DELETE": "leave deleted rows out",
 }
+_SHORT_LOG = "its source's log no longer goes back to what it has read"
 _READ_AGAIN = {
+    "Could not find any delta files for version": _SHORT_LOG,  # Delta 4.4 gives it no condition
+    "DELTA_LOG_FILE_NOT_FOUND_FOR_STREAMING_SOURCE": _SHORT_LOG,
+    "files in the transaction log may have been deleted": _SHORT_LOG,
     "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE": "its source was made anew",
     "DELTA_STREAMING_CHECK_COLUMN_MAPPING": "its source has changed its columns",
     "sources in the checkpoint offsets and now there are": "it reads more or fewer sources now",

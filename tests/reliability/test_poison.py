@@ -158,6 +158,22 @@ def test_vacuumed_and_recreated_sources_recover(stuck: Stuck) -> None:
     stuck.check([(2, 3), (3, 4), (4, 5)])
 
 
+def test_source_whose_log_was_cleaned_up_recovers(stuck: Stuck) -> None:
+    stuck.feed((1, 1))
+    stuck.sql("ALTER TABLE {events} SET TBLPROPERTIES (delta.checkpointInterval = '1')")
+    stuck.pipeline.update().raise_for_failure()
+    stuck.feed((2, 2))
+    stuck.feed((2, 3))
+    *old, _ = sorted((stuck.events / "_delta_log").glob("[0-9]*.json"))
+    for commit in old:
+        commit.unlink()
+    said = stuck.fails_twice("copy", "latest")
+    for message in said.values():
+        assert "its source's log no longer goes back to what it has read" in message
+    stuck.take((said["copy"], FULL), (said["latest"], RESET))
+    stuck.check([(1, 1), (2, 2), (2, 3)])
+
+
 def test_deleted_rows_and_damaged_checkpoints_recover(stuck: Stuck) -> None:
     stuck.feed((1, 1), (2, 2))
     stuck.pipeline.update().raise_for_failure()
