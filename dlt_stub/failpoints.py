@@ -51,6 +51,7 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "jobs.trigger_fired": "a firing of the trigger is noted, no run has begun",
         "ledger.compacted": "a ledger's snapshot is there, and all that it stands for",
         "ledger.removed": "a segment is gone that a ledger's snapshot stands for",
+        "maintenance.log_cut": "the oldest version of a table's log is gone, others have to go",
         "maintenance.optimized": "a table is compacted, and not noted as such",
         "maintenance.vacuumed": "a table is vacuumed, and not noted as such",
         "registry.written": "a table is registered, and does not exist yet (@table)",

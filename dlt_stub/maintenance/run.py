@@ -21,6 +21,7 @@ from dlt_stub.flows.progress import source_of_files
 from dlt_stub.flows.sessions import private_session
 from dlt_stub.graph import Graph
 from dlt_stub.maintenance.readers import EventReaders
+from dlt_stub.maintenance.table_logs import KEPT_COMMITS, cut_log
 from dlt_stub.maintenance.tables import (
     FEW_FILES,
     SETTINGS,
@@ -48,6 +49,7 @@ class Maintenance:
     few_files: int = FEW_FILES
     few_event_files: int = MERGE_AT
     few_ledger_files: int = FEW_SEGMENTS
+    kept_commits: int = KEPT_COMMITS
 
     def run(self, graph: Graph) -> None:
         """Do what is due, and nothing where nothing is.
@@ -125,6 +127,7 @@ class Maintenance:
                 self._vacuum(session, name, path, table, now)
                 kept = replace(kept, vacuumed_at=now)
             known[key] = kept
+            cut_log(path, table, self.place.paths, self.kept_commits)
         if known != remembered:
             self._remember(known)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from dlt_stub.engine.delta_log import read_table_upkeep
@@ -12,7 +13,10 @@ from tests.reliability.crash_chain import die
 
 @pytest.mark.slow
 def test_killed_maintenance_loses_no_row(tmp_path: Path, spark: SparkSession) -> None:
-    properties = "{'delta.deletedFileRetentionDuration': 'interval 0 hours'}"
+    properties = (
+        "{'delta.deletedFileRetentionDuration': 'interval 0 hours',"
+        " 'delta.checkpointInterval': '2'}"
+    )
     shop = pipeline_in(tmp_path, spark, "shop", SHOP.replace("{PROPERTIES}", properties))
     land_and_update(shop, tmp_path, 0, 5)
     state = shop.paths.pipeline(shop.pipeline_id) / "maintenance.json"
@@ -38,5 +42,17 @@ def test_killed_maintenance_loses_no_row(tmp_path: Path, spark: SparkSession) ->
     told = [event.message for event in maintained(shop)]
     assert "VACUUM of 'silver' kept what was removed in the last 168 hours." in told
     land_and_update(shop, tmp_path, 6, 1)
+
+    commits = len(list(shop.paths.root.glob("tables/**/_delta_log/*.json")))
+    die("tests.maintenance.upkept", str(tmp_path), "maintenance.log_cut")
+    assert len(list(shop.paths.root.glob("tables/**/_delta_log/*.json"))) == commits - 1
+    assert maintained(shop) == []
+    first, *rest = sorted((bronze / "_delta_log").glob("[0-9]*.json"))
+    assert first.with_suffix(".checkpoint.parquet").exists()
+    assert int(first.stem) > 0
+    assert len(rest) >= 4
+    for folder in (bronze, shop.place.table("silver")):
+        DeltaTable(str(folder))  # another reader of Delta has all it needs
+    land_and_update(shop, tmp_path, 7, 1)
     for table in ("bronze", "silver"):
-        assert sorted(row.id for row in shop.table(table).collect()) == list(range(7))
+        assert sorted(row.id for row in shop.table(table).collect()) == list(range(8))

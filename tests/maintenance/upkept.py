@@ -65,6 +65,7 @@ def maintained(pipeline: Pipeline) -> list[Event]:
         few_files=3,
         few_event_files=12,
         few_ledger_files=3,
+        kept_commits=4,
     ).run(pipeline.resolve())
     return told
 
