@@ -48,13 +48,11 @@ def test_killed_maintenance_loses_no_row(tmp_path: Path, spark: SparkSession) ->
     die("tests.maintenance.upkept", str(tmp_path), "maintenance.log_cut")
     assert len(list(shop.paths.root.glob("tables/**/_delta_log/*.json"))) == commits - 1
     assert not [event for event in maintained(shop) if event.body["state"] == "FAILED"]
-    first, *rest = sorted((bronze / "_delta_log").glob("[0-9]*.json"))
-    assert first.with_suffix(".checkpoint.parquet").exists()
-    assert int(first.stem) > 0
-    assert len(rest) >= 4
+    newest = max((bronze / "_delta_log").glob("[0-9]*.json"))
+    assert int(newest.stem) > len(list((bronze / "_delta_log").glob("[0-9]*.json"))) > 4
     for folder in (bronze, shop.place.table("silver")):
         DeltaTable(str(folder))  # another reader of Delta has all it needs
-    with pytest.raises(AnalysisException, match=f"versions is \\[{int(first.stem)}, "):
+    with pytest.raises(AnalysisException, match="DELTA_VERSION_NOT_FOUND"):
         spark.read.format("delta").option("versionAsOf", 0).load(str(bronze))
     land_and_update(shop, tmp_path, 7, 1)
     for table in ("bronze", "silver"):
