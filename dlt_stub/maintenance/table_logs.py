@@ -20,7 +20,7 @@ def cut_log(path: Path, table: TableUpkeep, paths: WorkspacePaths, kept: int) ->
 
     The newest ``kept`` stay, and those that a stream of the workspace goes on from; most calls do
     nothing. A table that sets ``delta.logRetentionDuration`` is left to Delta, which looks at days:
-    runs a minute apart leave 43,200 commits in its 30, each of them listed some ten times in an
+    runs a minute apart leave 43,200 commits in its 30, each of them listed more than once in an
     update. Cut short anywhere, what is left reads as before: the oldest goes first.
     """
     if LOG_RETENTION in table.properties:
