@@ -15,8 +15,8 @@ KEPT_COMMITS: Final = 100
 _VERSION = re.compile(r"\.?(\d{20})\.")  # with a dot in front: Hadoop's checksum of the file
 
 
-def cut_log(path: Path, table: TableUpkeep, paths: WorkspacePaths, kept: int) -> int:
-    """Remove commits that a checkpoint stands for, and return how many versions went.
+def cut_log(path: Path, table: TableUpkeep, paths: WorkspacePaths, kept: int) -> None:
+    """Remove commits that a checkpoint stands for.
 
     The newest ``kept`` stay, and those that a stream of the workspace goes on from; most calls do
     nothing. A table that sets ``delta.logRetentionDuration`` is left to Delta, which looks at days:
@@ -24,25 +24,23 @@ def cut_log(path: Path, table: TableUpkeep, paths: WorkspacePaths, kept: int) ->
     update. Cut short anywhere, what is left reads as before: the oldest goes first.
     """
     if LOG_RETENTION in table.properties:
-        return 0
+        return
     files: dict[int, list[Path]] = {}
     with os.scandir(path / "_delta_log") as entries:
         for entry in entries:
             if found := _VERSION.match(entry.name):
                 files.setdefault(int(found[1]), []).append(Path(entry.path))
     if len(files) <= kept + kept // 2:
-        return 0
+        return
     needed = oldest_needed_version(paths, table.table_id)
     # A stream asks for its table as it was before the version it goes on from.
     last = min(table.version - kept, table.version if needed is None else needed - 2)
     whole = (v for v in files if v <= last and _checkpoint(path, v) in files[v])
     until = max(whole, default=0)
-    old = sorted(version for version in files if version < until)
-    for version in old:
+    for version in sorted(version for version in files if version < until):
         for file in files[version]:
             file.unlink(missing_ok=True)
         reach("maintenance.log_cut")
-    return len(old)
 
 
 def _checkpoint(path: Path, version: int) -> Path:
